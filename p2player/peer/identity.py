@@ -1,0 +1,90 @@
+"""Who a node is: an Ed25519 key kept in its data directory. Its node id and its signatures come from it."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from p2player.errors import StoreDamaged
+
+NODE_ID_BYTES = 20
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NodeId:
+    """The 160-bit place of a node in the DHT: the start of SHA-256 over its public key, so it cannot be chosen."""
+
+    raw: bytes
+
+    @classmethod
+    def of(cls, public_key: bytes) -> Self:
+        """Return the id that belongs to a 32-byte Ed25519 public key."""
+        return cls(hashlib.sha256(public_key).digest()[:NODE_ID_BYTES])
+
+    @property
+    def short(self) -> str:
+        """The first 8 hex characters, for people."""
+        return self.raw.hex()[:8]
+
+    def __str__(self) -> str:
+        return self.raw.hex()
+
+
+class Identity:
+    """A node's private key."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public_key: bytes = key.public_key().public_bytes_raw()
+        self.node_id = NodeId.of(self.public_key)
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Return a new identity."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> Self:
+        """Return the identity of a 32-byte seed; the same seed gives the same identity."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
+    def load_or_create(cls, path: Path) -> Self:
+        """Return the identity kept in path, made on first use (mode 0600). Raises StoreDamaged if path is no key."""
+        try:
+            seed = path.read_bytes()
+        except FileNotFoundError:
+            return cls._create(path)
+        if len(seed) != _KEY_BYTES:
+            raise StoreDamaged(f"{path} is not a node key", hint="move the file away; a new identity is then made")
+        return cls.from_seed(seed)
+
+    @classmethod
+    def _create(cls, path: Path) -> Self:
+        identity = cls.generate()
+        staging = path.with_suffix(".new")
+        descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(identity._key.private_bytes_raw())
+            file.flush()
+            os.fsync(file.fileno())
+        staging.replace(path)
+        return identity
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte Ed25519 signature of message."""
+        return self._key.sign(message)
+
+
+def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether signature is that of message by the holder of public_key. Malformed keys sign nothing."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
