@@ -1,0 +1,79 @@
+"""The SQLite file under the catalog: its tables, how it is opened, and what its errors mean here."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from p2player.errors import DiskFull, StoreDamaged
+from p2player.store.durable import SPACE_HINT
+
+VERSION = 1
+# In blobs the piece layer stands last: SQLite reads the long tail of a row only when it is asked for.
+SCHEMA = f"""
+CREATE TABLE blobs (
+    digest TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, media_type TEXT,
+    added INTEGER NOT NULL, last_used INTEGER NOT NULL, piece_layer BLOB NOT NULL);
+CREATE TABLE edges (
+    parent TEXT REFERENCES blobs ON DELETE CASCADE, child TEXT,
+    PRIMARY KEY (parent, child)) WITHOUT ROWID;
+CREATE TABLE subjects (
+    subject TEXT, referrer TEXT UNIQUE REFERENCES blobs ON DELETE CASCADE,
+    PRIMARY KEY (subject, referrer)) WITHOUT ROWID;
+CREATE TABLE names (
+    scope TEXT, name TEXT, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL,
+    record BLOB NOT NULL, issued INTEGER NOT NULL,
+    PRIMARY KEY (scope, name)) WITHOUT ROWID;
+CREATE TABLE pins (digest TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE removals (digest TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE bans (node BLOB PRIMARY KEY, reason TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = {VERSION}
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection on which every commit waits for the disk; for use under a lock, by any thread."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+def condition(path: Path) -> str:
+    """Return what is wrong with the file, as far as SQLite can tell, or an empty string."""
+    if not path.exists():
+        return "not there"
+    try:
+        connection = connect(path)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (check,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    finally:
+        connection.close()
+    if version != VERSION:
+        return f"of version {version}"
+    return "" if check == "ok" else str(check)
+
+
+@contextmanager
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's "disk full" into DiskFull and its complaints about the file into StoreDamaged."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise DiskFull(f"no space left while writing {path}", hint=SPACE_HINT) from error
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            hint = "start the daemon again: the catalog is then made anew from the blobs"
+            raise StoreDamaged(f"{path} is damaged: {error}", hint=hint) from error
+        raise

@@ -1,0 +1,55 @@
+"""What happens between a start and the first request: the catalog and the blobs are brought to agree.
+
+Blobs that have their row are taken at their size, so a start takes moments however much is stored. Only files without a
+row are hashed: those of the moment before a crash, or all of them when the catalog was lost.
+"""
+
+import logging
+from pathlib import Path
+
+from p2player.store.catalog import Catalog
+from p2player.store.database import condition
+from p2player.store.durable import make_directory
+from p2player.store.hashing import hash_file
+from p2player.store.inventory import Inventory
+from p2player.store.layout import Layout
+from p2player.store.rows import Entry
+
+log = logging.getLogger(__name__)
+
+
+def open_catalog(path: Path, layout: Layout, quarantine: Path) -> Catalog:
+    """Return the catalog at path, made anew with the names and pins of index.json if it is lost or damaged."""
+    if not (wrong := condition(path)):
+        return Catalog(path)
+    if path.exists():
+        log.warning("the catalog is %s; it is made anew", wrong)
+        make_directory(quarantine)
+        # The log goes first: SQLite would replay it into whatever database stands beside it.
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        path.replace(quarantine / path.name)
+    names, pins = layout.read_index()
+    return Catalog.create(path, names, pins)
+
+
+def reconcile(inventory: Inventory) -> None:
+    """Finish what a crash cut short, until blobs, catalog and index.json say the same."""
+    inventory.sweep()
+    known = {blob.digest: blob.size for blob in inventory.catalog.blobs()}
+    found = dict(inventory.layout.files())
+    for digest in known.keys() - found.keys():
+        log.warning("blob %s is gone from the disk", digest)
+        inventory.drop(digest)
+    unknown = sorted(digest for digest, size in found.items() if known.get(digest) != size)
+    for number, digest in enumerate(unknown, start=1):
+        path = inventory.layout.path(digest)
+        log.info("hashing blob %s, %d of %d not in the catalog", digest, number, len(unknown))
+        actual, tree = hash_file(path, digest.algorithm)
+        if actual != digest:
+            log.warning("blob %s has other content; moved to quarantine", digest)
+            inventory.quarantine(digest)
+        else:
+            with inventory.catalog.change() as change:
+                change.add(Entry.read(path, digest, tree))
+    inventory.mirror()
