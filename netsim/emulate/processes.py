@@ -7,6 +7,7 @@ forgets their mounts, whatever state they are in, and whatever a runtime of the 
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,13 @@ def wait_until(ready: Callable[[], T | None], what: str, *, timeout: float = 30)
             raise ProgramError(f"{what}: not ready after {timeout} s")
         time.sleep(_POLL_SECONDS)
     return answer
+
+
+def free_port() -> int:
+    """Return a loopback TCP port nobody listens on now, for programs that cannot be told to pick one."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class Program:

@@ -110,10 +110,9 @@ class Podman:
 
     def __init__(self, root: Path, *, mirrors: Sequence[tuple[str, str]] = ()) -> None:
         """Keep the storage below root. Each of mirrors is a registry and the HOST:PORT that answers for it."""
-        self._storage = [
-            *("--root", str(root / "storage"), "--runroot", str(root / "run")),
-            *("--storage-driver", "overlay" if has_overlay(root) else "vfs"),
-        ]
+        storage, state, driver = root / "storage", root / "run", "overlay" if has_overlay(root) else "vfs"
+        self._storage = ["--root", str(storage), "--runroot", str(state), "--storage-driver", driver]
+        self._store = f"containers-storage:[{driver}@{storage}+{state}]"
         self._engine = [*("--runtime", "runc"), *("--cgroup-manager", "cgroupfs"), *("--tmpdir", str(root / "tmp"))]
         registries = root / "registries.conf"
         registries.write_text(
@@ -124,23 +123,29 @@ class Podman:
                 for registry, mirror in mirrors
             )
         )
-        self._environment = {"CONTAINERS_REGISTRIES_CONF": str(registries)}
+        self._environment = {"CONTAINERS_REGISTRIES_CONF": str(registries), "BUILDAH_RUNTIME": "runc"}
 
     def podman(self, *arguments: str) -> str:
         """Return what `podman` printed."""
-        return run(self.podman_command(*arguments), env=self._environment)
-
-    def podman_command(self, *arguments: str) -> list[str]:
-        """Return the command line of a podman that is run by somebody else."""
-        return enclosed(["podman", *self._storage, *self._engine, *arguments])
+        return run(enclosed(["podman", *self._storage, *self._engine, *arguments]), env=self._environment)
 
     def pull(self, reference: str) -> None:
         """Pull reference, by way of its registry's mirror."""
         self.podman("pull", reference)
 
-    def run(self, reference: str, *arguments: str) -> str:
+    def load(self, layout: Path, reference: str) -> None:
+        """Take an image from an OCI layout directory, under the name of reference."""
+        run(enclosed(["skopeo", "copy", f"oci:{layout}", f"{self._store}{reference}"]))
+
+    def run(self, reference: str) -> str:
         """Return what a container of a pulled image printed."""
-        return self.podman("run", "--rm", "--network", "none", "--pull", "never", *self._LIMITS, reference, *arguments)
+        return self.podman("run", "--rm", "--network", "none", "--pull", "never", *self._LIMITS, reference)
+
+    def serve(self, reference: str, *arguments: str, log: Path) -> Enclosed:
+        """Return a container in the host's network that gets these arguments, not yet started."""
+        options = ("run", "--rm", "--network", "host", "--pull", "never", *self._LIMITS)
+        command = ["podman", *self._storage, *self._engine, *options, reference, *arguments]
+        return Enclosed(command, log, env=self._environment)
 
     def buildah(self, *arguments: str) -> str:
         """Return what `buildah` printed."""
