@@ -35,7 +35,8 @@ class Digest:
             raise InvalidDigest(f"unknown digest algorithm: {algorithm[:40]!r}", hint=f"known algorithms: {known}")
         if len(encoded) != length or not _HEX.fullmatch(encoded):
             raise InvalidDigest(
-                f"not a {algorithm} digest: {text[:200]!r}", hint=f"{algorithm} takes {length} lower-case hex characters"
+                f"not a {algorithm} digest: {text[:200]!r}",
+                hint=f"{algorithm} takes {length} lower-case hex characters",
             )
         return cls(algorithm, encoded)
 
