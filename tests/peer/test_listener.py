@@ -1,0 +1,78 @@
+import asyncio
+import logging
+
+import pytest
+from aiohttp import web
+
+from p2player.errors import AddressUnusable
+from p2player.peer.listener import Listener
+
+
+@pytest.fixture
+async def address(counters):
+    async def hello(request):
+        return web.Response(text="hello")
+
+    listener = Listener(hello, counters, "test.malformed")
+    yield await listener.start("127.0.0.1", 0)
+    await listener.close()
+
+
+async def exchange(address, data):
+    """Send data, and return what comes back until the other end closes."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(data)
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.close()
+
+
+GARBAGE = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    b"hello\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET /\r\n" + b"x" * 9000,
+]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+async def test_garbage_is_counted_and_its_connection_closed(address, counters, garbage, caplog):
+    with caplog.at_level(logging.INFO):
+        answer = await exchange(address, garbage)
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert counters.dropped == {"test.malformed": 1}
+    assert not caplog.records
+
+
+async def test_a_good_request_after_garbage_is_answered(address, counters):
+    await exchange(address, b"garbage\r\n\r\n")
+    answer = await exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.endswith(b"hello")
+    assert counters.dropped == {"test.malformed": 1}
+
+
+async def test_closing_ends_idle_connections_and_frees_the_port(counters):
+    async def hello(request):
+        return web.Response(text="hello")
+
+    listener = Listener(hello, counters, "test.malformed")
+    address = await listener.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+    await listener.close()
+    assert await reader.read() == b""
+    writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*address)
+
+
+async def test_closing_what_was_never_started_does_nothing(counters):
+    await Listener(None, counters, "test.malformed").close()
+
+
+async def test_an_address_that_is_not_ours_is_said_so(counters):
+    listener = Listener(None, counters, "test.malformed")
+    with pytest.raises(AddressUnusable, match=r"192\.0\.2\.1"):
+        await listener.start("192.0.2.1", 0)
