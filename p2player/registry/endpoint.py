@@ -1,0 +1,153 @@
+"""The registry that runtimes on this machine pull through (OCI distribution spec, pull side and content discovery)."""
+
+import logging
+from contextlib import AbstractContextManager, nullcontext
+from io import FileIO
+
+from aiohttp import web
+
+from p2player.counters import Counters
+from p2player.errors import BlobNotFound, P2PlayerError, ReferenceNotFound
+from p2player.oci.digest import Digest
+from p2player.oci.mediatypes import OCI_INDEX
+from p2player.peer.listener import Listener
+from p2player.pull.library import Library, OpenBlob
+from p2player.registry.bodies import send_file, send_stream
+from p2player.registry.errors import answer_to
+from p2player.registry.listing import referrers_index, tags_page
+from p2player.registry.negotiation import accepts
+from p2player.registry.ranges import RangeNotSatisfiable, Span, entity_tag, is_unchanged, range_applies, requested_span
+from p2player.registry.requests import (
+    BaseRequest,
+    BlobRequest,
+    ManifestRequest,
+    ReferrersRequest,
+    RepositoryRequest,
+    TagsRequest,
+    parse_request,
+)
+
+log = logging.getLogger(__name__)
+
+_JSON = "application/json"
+# dockerd takes an answer without it for a registry of the first API version.
+_API_VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
+
+
+class Endpoint:
+    """Serves a library over HTTP, to any number of clients."""
+
+    def __init__(self, library: Library, counters: Counters) -> None:
+        self._library = library
+        self._counters = counters
+        self._listener = Listener(self._handle, counters, "registry.malformed")
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Return the address that is now listened on; port 0 picks a free one. Raises AddressUnusable."""
+        return await self._listener.start(host, port)
+
+    async def close(self) -> None:
+        """Stop listening and end all connections."""
+        await self._listener.close()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            asked = parse_request(request.method, request.path, request.query)
+            if isinstance(asked, BaseRequest):
+                return _response(200, b"{}", {"Content-Type": _JSON})
+            return await self._answer(asked, request)
+        except Exception as error:  # noqa: BLE001  (a client always gets an answer; answer_to logs what is a bug)
+            answer = answer_to(error)
+            return _response(answer.status, answer.body, {"Content-Type": _JSON, **answer.headers})
+
+    async def _answer(self, asked: RepositoryRequest, request: web.BaseRequest) -> web.StreamResponse:
+        headers = {} if asked.name.namespace is None else {"OCI-Namespace": asked.name.namespace}
+        match asked:
+            case ManifestRequest():
+                return await self._manifest(asked, request, headers)
+            case BlobRequest():
+                return await self._blob(asked, request, headers)
+            case TagsRequest():
+                page = tags_page(asked, await self._library.tags(asked.name.repository))
+                link = {} if page.link is None else {"Link": page.link}
+                return _response(200, page.body, {"Content-Type": _JSON, **link, **headers})
+            case ReferrersRequest():
+                body = referrers_index(asked, await self._library.referrers(asked.digest))
+                applied = {} if asked.artifact_type is None else {"OCI-Filters-Applied": "artifactType"}
+                return _response(200, body, {"Content-Type": OCI_INDEX, **applied, **headers})
+
+    async def _manifest(
+        self, asked: ManifestRequest, request: web.BaseRequest, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        document = await self._library.manifest(asked.name.repository, asked.target)
+        if not accepts(request.headers.getall("Accept", ()), document.media_type):
+            raise ReferenceNotFound(
+                f"{asked.target} is of a type the client did not ask for",
+                hint=f"send an Accept header with {document.media_type}",
+            )
+        headers |= _identity(document.digest)
+        if is_unchanged(request.headers.get("If-None-Match"), headers["ETag"]):
+            return _response(304, b"", headers)
+        return _response(200, document.raw, {"Content-Type": document.media_type, **headers})
+
+    async def _blob(self, asked: BlobRequest, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
+        blob = await self._library.blob(asked.digest)
+        headers |= {"Accept-Ranges": "bytes", **_identity(blob.digest)}
+        if is_unchanged(request.headers.get("If-None-Match"), headers["ETag"]):
+            return _response(304, b"", headers)
+        part = None
+        if request.method == "GET" and range_applies(request.headers.get("If-Range"), headers["ETag"]):
+            try:
+                part = requested_span(request.headers.get("Range"), blob.size)
+            except RangeNotSatisfiable:
+                return _response(416, b"", {"Content-Range": f"bytes */{blob.size}", **headers})
+        span = part or Span(0, blob.size, blob.size)
+        headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(len(span))}
+        if part is not None:
+            headers["Content-Range"] = part.content_range
+        response = web.StreamResponse(status=200 if part is None else 206, headers={**_API_VERSION, **headers})
+        if request.method == "GET" and len(span):
+            await self._send(request, response, blob, span)
+        return response
+
+    async def _send(self, request: web.BaseRequest, response: web.StreamResponse, blob: OpenBlob, span: Span) -> None:
+        """Send headers and body, or end the connection: a body that cannot be completed must never look complete."""
+        with _opened(blob) as file:
+            try:
+                await response.prepare(request)
+                if file is None:
+                    await send_stream(response, blob, span)
+                else:
+                    await send_file(request, file, span)
+                    self._counters.add_bytes("local", len(span))
+            except Exception as error:  # noqa: BLE001  (headers are out; only the connection can tell the client)
+                _log_cut(blob.digest, error)
+                if request.transport is not None:
+                    request.transport.abort()
+
+
+def _opened(blob: OpenBlob) -> AbstractContextManager[FileIO | None]:
+    if blob.path is None:
+        return nullcontext()
+    try:
+        return blob.path.open("rb", buffering=0)
+    except FileNotFoundError as error:
+        raise BlobNotFound(f"{blob.digest} has just left the store", hint="ask again") from error
+
+
+def _log_cut(digest: Digest, error: Exception) -> None:
+    match error:
+        case ConnectionError():
+            log.debug("a client left before it had all of %s", digest)
+        case P2PlayerError():
+            log.warning("gave up on %s halfway: %s", digest, error)
+        case _:
+            log.error("gave up on %s halfway", digest, exc_info=error)
+
+
+def _identity(digest: Digest) -> dict[str, str]:
+    return {"Docker-Content-Digest": str(digest), "ETag": entity_tag(digest)}
+
+
+def _response(status: int, body: bytes, headers: dict[str, str]) -> web.Response:
+    return web.Response(status=status, body=body, headers={**_API_VERSION, **headers})

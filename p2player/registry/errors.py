@@ -1,0 +1,53 @@
+"""How a failure looks to a client of the endpoint (OCI distribution spec, error codes)."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from p2player.errors import P2PlayerError
+
+log = logging.getLogger(__name__)
+
+# Short: the runtime asks the registry itself meanwhile, and a peer may be found at once.
+_RETRY_AFTER_SECONDS = "1"
+
+
+class Refused(Exception):  # noqa: N818  (not an error of ours: the answer to a request we do not serve)
+    """A request that is answered without asking the library, because of what it is."""
+
+    def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """An HTTP status, an OCI error code, and words for people."""
+
+    status: int
+    code: str
+    message: str
+    detail: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """The JSON the specification prescribes."""
+        error = {"code": self.code, "message": self.message}
+        if self.detail:
+            error["detail"] = self.detail
+        return json.dumps({"errors": [error]}).encode()
+
+
+def answer_to(error: Exception) -> ErrorAnswer:
+    """Return what a client is told of error. What is not meant for users is logged and shows nothing of itself."""
+    if isinstance(error, Refused):
+        return ErrorAnswer(error.status, "UNSUPPORTED", error.message, headers=error.headers)
+    if isinstance(error, P2PlayerError):
+        headers = {"Retry-After": _RETRY_AFTER_SECONDS} if error.http_status == 503 else {}
+        return ErrorAnswer(error.http_status, error.oci_code, error.message, error.hint, headers)
+    log.error("the endpoint failed", exc_info=error)
+    return ErrorAnswer(500, "UNKNOWN", "internal error", "the node's log says more")
