@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Descriptor
-from p2player.store.database import SCHEMA, connect, sqlite_errors
+from p2player.store.database import SCHEMA, check, connect, sqlite_errors
 from p2player.store.rows import Entry, NameRow, StoredBlob
 
 _BLOB = "SELECT digest, size, root, media_type FROM blobs"
@@ -99,13 +99,26 @@ class Catalog:
     """An open catalog. Its methods may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Open the catalog at path, whose `database.condition` is good."""
         self._path = path
         self._writer = connect(path)
         self._reader = connect(path)
         self._write_lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._used: dict[str, int] = {}
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Return the catalog at path, read through once. An error for which `is_damage` holds says to make a new one."""
+        catalog = cls(path)
+        try:
+            check(catalog._reader)
+            # SQLite vouches for its pages, not for what is in them.
+            for read in (catalog.blobs, catalog.names, catalog.pins, catalog.removals, catalog.bans):
+                read()
+        except Exception:
+            catalog._disconnect()
+            raise
+        return catalog
 
     @classmethod
     def create(cls, path: Path, names: Iterable[NameRow], pins: Iterable[Digest]) -> Self:
@@ -125,8 +138,7 @@ class Catalog:
         try:
             self._write_uses()
         finally:
-            self._reader.close()
-            self._writer.close()
+            self._disconnect()
 
     @contextmanager
     def change(self) -> Iterator[Change]:
@@ -206,6 +218,10 @@ class Catalog:
     def _read(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         with self._read_lock, sqlite_errors(self._path):
             return self._reader.execute(statement, values).fetchall()
+
+    def _disconnect(self) -> None:
+        self._reader.close()
+        self._writer.close()
 
     def _write_uses(self) -> None:
         if self._used:

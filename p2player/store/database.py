@@ -29,6 +29,14 @@ CREATE TABLE removals (digest TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE bans (node BLOB PRIMARY KEY, reason TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {VERSION}
 """
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -38,30 +46,25 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.DatabaseError:
+    except Exception:
         connection.close()
         raise
     return connection
 
 
-def condition(path: Path) -> str:
-    """Return what is wrong with the file, as far as SQLite can tell, or an empty string."""
-    if not path.exists():
-        return "not there"
-    try:
-        connection = connect(path)
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (check,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    finally:
-        connection.close()
+def check(connection: sqlite3.Connection) -> None:
+    """Raise ValueError if the file is of another version, or damaged as far as SQLite itself can tell."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != VERSION:
-        return f"of version {version}"
-    return "" if check == "ok" else str(check)
+        raise ValueError(f"version {version}")
+    (finding,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if finding != "ok":
+        raise ValueError(finding)
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether error, met while reading through the file, is the file's own fault and not the moment's."""
+    return not isinstance(error, (OSError, MemoryError, DiskFull)) and _code(error) not in _PASSING
 
 
 @contextmanager
@@ -70,10 +73,14 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        code = _code(error)
         if code == sqlite3.SQLITE_FULL:
             raise DiskFull(f"no space left while writing {path}", hint=SPACE_HINT) from error
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             hint = "start the daemon again: the catalog is then made anew from the blobs"
             raise StoreDamaged(f"{path} is damaged: {error}", hint=hint) from error
         raise
+
+
+def _code(error: Exception) -> int:
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from p2player.store.catalog import Catalog
-from p2player.store.database import condition
+from p2player.store.database import is_damage
 from p2player.store.durable import make_directory
 from p2player.store.hashing import hash_file
 from p2player.store.inventory import Inventory
@@ -20,17 +20,24 @@ log = logging.getLogger(__name__)
 
 def open_catalog(path: Path, layout: Layout, quarantine: Path) -> Catalog:
     """Return the catalog at path, made anew with the names and pins of index.json if it is lost or damaged."""
-    if not (wrong := condition(path)):
-        return Catalog(path)
     if path.exists():
-        log.warning("the catalog is %s; it is made anew", wrong)
-        make_directory(quarantine)
-        # The log goes first: SQLite would replay it into whatever database stands beside it.
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        path.replace(quarantine / path.name)
+        try:
+            return Catalog.open(path)
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            log.warning("the catalog is damaged and made anew: %s", error)
+        _set_aside(path, quarantine)
     names, pins = layout.read_index()
     return Catalog.create(path, names, pins)
+
+
+def _set_aside(path: Path, quarantine: Path) -> None:
+    make_directory(quarantine)
+    # The log goes first: SQLite would replay it into whatever database stands beside it.
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    path.replace(quarantine / path.name)
 
 
 def reconcile(inventory: Inventory) -> None:

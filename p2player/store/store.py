@@ -100,7 +100,7 @@ class Store:
         if blob is None or blob.media_type is None:
             return None
         try:
-            return Document.parse(self.path(digest).read_bytes(), media_type=blob.media_type, digest=digest)
+            return Document.parse(self.path(digest).read_bytes(), digest=digest)
         except (FileNotFoundError, DigestMismatch) as error:
             log.warning("manifest %s is damaged: %s", digest, error)
             self._inventory.quarantine(digest)
