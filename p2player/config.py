@@ -1,0 +1,232 @@
+"""A node's settings, from a TOML file, the environment and the command line; each of these overrules the one before."""
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from p2player.errors import InvalidConfig
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+_PREFIX: Final = "P2PLAYER_"
+_PORT = re.compile(r"[0-9]{1,5}")
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_MAX_PORT = 65535
+_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HostPort:
+    """An address to listen on or to connect to: a host name or IP address, and a port. Port 0 means any free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the address that `HOST:PORT` or `[IPv6]:PORT` spells, or raise InvalidConfig."""
+        host, _, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        host = host[1:-1] if bracketed else host
+        if not (_is_ipv6(host) if bracketed else _HOST_NAME.fullmatch(host)):
+            hint = (
+                "an IPv6 address stands in brackets: [::1]:7400" if ":" in host else "an address looks like HOST:PORT"
+            )
+            raise InvalidConfig(f"not an address: {text[:200]!r}", hint=hint)
+        if not _PORT.fullmatch(port) or int(port) > _MAX_PORT:
+            raise InvalidConfig(f"not a port: {port[:40]!r} in {text[:200]!r}", hint=f"a port is 0 to {_MAX_PORT}")
+        return cls(host, int(port))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+_LOOPBACK_CLUSTER: Final = HostPort("127.0.0.1", 7400)
+_OPEN_CLUSTER: Final = HostPort("0.0.0.0", 7400)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of one node. Those that `load` returns are safe together."""
+
+    data_dir: Path
+    registry: HostPort = HostPort("127.0.0.1", 5050)
+    """Where runtimes pull from. Everybody who reaches it may."""
+    cluster: HostPort = _LOOPBACK_CLUSTER
+    """Where other nodes reach this one: UDP for the DHT, TCP for small blobs."""
+    join: tuple[HostPort, ...] = ()
+    """Nodes to meet the cluster through."""
+    secret_file: Path | None = None
+    insecure: bool = False
+    """Whether addresses that others can reach may be open to everybody."""
+    log_level: str = "info"
+
+    @classmethod
+    def load(
+        cls,
+        flags: Mapping[str, object],
+        *,
+        file: Path | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Return the settings of file (else that of P2PLAYER_CONFIG), environ and flags; a flag that is None is absent.
+
+        Raises InvalidConfig, which names where the setting came from.
+        """
+        if file is None and (named := environ.get(f"{_PREFIX}CONFIG")):
+            file = Path(named)
+        found: dict[str, _Setting] = {}
+        for setting in (*_file_settings(file), *_environment_settings(environ), *_flag_settings(flags)):
+            found[setting.key] = setting
+        values: dict[str, Any] = {key: setting.value for key, setting in found.items()}
+        values.setdefault("data_dir", _default_data_dir(environ))
+        if "cluster" not in values and "secret_file" in values:
+            values["cluster"] = _OPEN_CLUSTER
+        config = cls(**values)
+        config._refuse_exposure(found)
+        return config
+
+    def _refuse_exposure(self, found: Mapping[str, "_Setting"]) -> None:
+        if not (self.insecure or self.secret_file or self.cluster.is_loopback):
+            with _located(found["cluster"].origin):
+                raise InvalidConfig(
+                    f"{self.cluster} is open to other machines, and without a secret so would be the cluster",
+                    hint="give every node the same --secret-file, or allow everybody in with --insecure",
+                )
+        if not (self.insecure or self.registry.is_loopback):
+            with _located(found["registry"].origin):
+                raise InvalidConfig(
+                    f"{self.registry} is open to other machines, and the endpoint asks nobody who they are",
+                    hint="listen on 127.0.0.1, or serve everybody with --insecure",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    key: str
+    value: Any
+    origin: str
+
+    @classmethod
+    def read(cls, key: str, raw: object, origin: str, base: Path) -> Self:
+        """Return the setting that raw means; its path is relative to base."""
+        with _located(origin):
+            value = _READERS[key](raw)
+        return cls(key, base / value.expanduser() if isinstance(value, Path) else value, origin)
+
+
+def _file_settings(file: Path | None) -> Iterator[_Setting]:
+    if file is None:
+        return
+    try:
+        members = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidConfig(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidConfig(f"{file} is not TOML: {error}") from error
+    for key, raw in members.items():
+        if key not in _READERS:
+            nearest = difflib.get_close_matches(key, _READERS, n=1, cutoff=0)
+            raise InvalidConfig(f"{file}: unknown setting {key[:200]!r}", hint=f"did you mean {nearest[0]}?")
+        yield _Setting.read(key, raw, f"{file}: {key}", file.absolute().parent)
+
+
+def _environment_settings(environ: Mapping[str, str]) -> Iterator[_Setting]:
+    for key in _READERS:
+        variable = _PREFIX + key.upper()
+        if text := environ.get(variable):
+            raw: object = text.split(",") if key == "join" else _WORDS.get(text, text) if key == "insecure" else text
+            yield _Setting.read(key, raw, variable, Path.cwd())
+
+
+def _flag_settings(flags: Mapping[str, object]) -> Iterator[_Setting]:
+    for key, raw in flags.items():
+        if raw is not None:
+            yield _Setting.read(key, raw, f"--{key.replace('_', '-')}", Path.cwd())
+
+
+def _default_data_dir(environ: Mapping[str, str]) -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/p2player")
+    home = environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local/share") / "p2player"
+
+
+@contextmanager
+def _located(origin: str) -> Iterator[None]:
+    """Put origin before the message of an InvalidConfig raised inside."""
+    try:
+        yield
+    except InvalidConfig as error:
+        raise InvalidConfig(f"{origin}: {error.message}", hint=error.hint) from None
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str) or not raw:
+        raise InvalidConfig(f"text is needed here, not {raw!r}")
+    return raw
+
+
+def _path(raw: object) -> Path:
+    return Path(_text(raw))
+
+
+def _address(raw: object) -> HostPort:
+    return HostPort.parse(_text(raw))
+
+
+def _join(raw: object) -> tuple[HostPort, ...]:
+    if not isinstance(raw, list | tuple):
+        raise InvalidConfig(f"a list of addresses is needed here, not {raw!r}")
+    addresses = tuple(map(_address, raw))
+    for address in addresses:
+        if address.port == 0:
+            raise InvalidConfig(f"{address} has no port to connect to")
+    return addresses
+
+
+def _switch(raw: object) -> bool:
+    if not isinstance(raw, bool):
+        raise InvalidConfig(f"true or false is needed here, not {raw!r}")
+    return raw
+
+
+def _log_level(raw: object) -> str:
+    level = _text(raw).lower()
+    if level not in LOG_LEVELS:
+        raise InvalidConfig(f"not a log level: {level[:40]!r}", hint=f"one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+_READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "data_dir": _path,
+    "registry": _address,
+    "cluster": _address,
+    "join": _join,
+    "secret_file": _path,
+    "insecure": _switch,
+    "log_level": _log_level,
+}
