@@ -17,7 +17,7 @@ from p2player.oci.digest import Digest
 from p2player.peer.identity import NODE_ID_BYTES, Identity, NodeId, verify_signature
 
 KEY_BYTES: Final = NODE_ID_BYTES
-MAX_RECORD: Final = 860
+MAX_RECORD: Final = 880
 """No packed record is longer, so that every record travels in one datagram."""
 MAX_LIFETIME_MS: Final = 2 * 3600 * 1000
 MAX_SKEW_MS: Final = 5 * 60 * 1000

@@ -1,0 +1,62 @@
+"""What a node answers to the requests of others: a pure function of what it knows and keeps."""
+
+from typing import Final, assert_never
+
+from p2player.dht.records import unpack_record
+from p2player.dht.routing import Table
+from p2player.dht.storage import Answer, Storage
+from p2player.dht.vantage import is_loopback
+from p2player.dht.wire import (
+    Address,
+    FindName,
+    FindNodes,
+    FindProviders,
+    ListNames,
+    Ping,
+    Reply,
+    Request,
+    Store,
+    neighbours_that_fit,
+    records_that_fit,
+)
+
+_NEIGHBOURS_TOLD: Final = 8
+_NOTHING: Final = Answer([], 0)
+
+
+class Responder:
+    """Answers from one routing table and one storage."""
+
+    def __init__(self, table: Table, storage: Storage) -> None:
+        self._table = table
+        self._storage = storage
+
+    def answer(self, request: Request, asker: bytes, seen: Address, now_ms: int) -> Reply:
+        """Return the reply to a request of the node asker, seen at that address; raises RecordError on a bad record."""
+        match request:
+            case Ping():
+                return Reply(seen)
+            case Store(raw):
+                return self._store(raw, seen, now_ms)
+            case FindNodes(key):
+                found = _NOTHING
+            case FindProviders(key):
+                found = self._storage.providers(key, now_ms)
+            case FindName(key, name):
+                found = self._storage.name(key, name, now_ms)
+            case ListNames(key, after):
+                found = self._storage.names(key, after, now_ms)
+            case _:
+                assert_never(request)
+        records = records_that_fit(found.records)
+        # Contacts at a loopback address are of use only to those who share it.
+        near = [
+            contact.neighbour
+            for contact in self._table.nearest(key, _NEIGHBOURS_TOLD + 1)
+            if contact.id != asker and (is_loopback(seen.host) or not is_loopback(contact.ip))
+        ]
+        return Reply(seen, neighbours_that_fit(near[:_NEIGHBOURS_TOLD], records), records, found.total)
+
+    def _store(self, raw: bytes, seen: Address, now_ms: int) -> Reply:
+        newer = self._storage.put(unpack_record(raw), now_ms)
+        return Reply(seen, records=() if newer is None else (newer,))

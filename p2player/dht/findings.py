@@ -1,0 +1,84 @@
+"""What a lookup has brought together so far, and when that is enough: pure, one kind of question each."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from p2player.dht.records import NameRecord, Provider, RecordError, unpack_record
+from p2player.oci.digest import Digest
+from p2player.peer.identity import NodeId
+
+QUORUM: Final = 3
+"""Holders to hear before what they agree on is believed to be all: records are stored at eight, so one of any three
+that missed the last change by lost datagrams is outvoted as long as six of the eight got it."""
+
+
+class Providers:
+    """The providers of one digest, the newest record of each node."""
+
+    def __init__(self, digest: Digest, want: int, now_ms: int, *, without: NodeId) -> None:
+        self._digest = digest
+        self._want = want
+        self._now_ms = now_ms
+        self._without = without
+        self._newest: dict[NodeId, Provider] = {}
+        self._holders = 0
+        self._most_held = 0
+
+    def take(self, records: Iterable[bytes], total: int) -> bool:
+        """Take in one holder's sample of the total it holds. Returns whether there is nothing more to ask for."""
+        for record in _verified(records):
+            if isinstance(record, Provider) and record.digest == self._digest:
+                known = self._newest.get(record.node_id)
+                if known is None or known.issued < record.issued:
+                    self._newest[record.node_id] = record
+        if total:
+            self._holders += 1
+            self._most_held = max(self._most_held, total)
+        return len(self._newest) > self._want or (
+            self._holders >= QUORUM and len(self._newest) >= min(self._most_held, self._want)
+        )
+
+    def result(self) -> list[Provider]:
+        """Return at most the wanted number of records alive, complete ones first, none of the node `without`."""
+        alive = [p for p in self._newest.values() if p.alive(self._now_ms) and p.node_id != self._without]
+        return sorted(alive, key=lambda provider: not provider.complete)[: self._want]
+
+
+class Names:
+    """The newest record of each name of one scope."""
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+        self._newest: dict[str, NameRecord] = {}
+        self._holders = 0
+
+    def take(self, records: Iterable[bytes]) -> bool:
+        """Take in what one holder has. Returns whether enough holders were heard to know the newest."""
+        named = [r for r in _verified(records) if isinstance(r, NameRecord) and r.scope == self._scope]
+        for record in named:
+            known = self._newest.get(record.name)
+            if known is None or known.rank < record.rank:
+                self._newest[record.name] = record
+        self._holders += bool(named)
+        return self._holders >= QUORUM
+
+    def newest(self, name: str) -> NameRecord | None:
+        """Return the newest record of name, be it one that withdraws the name."""
+        return self._newest.get(name)
+
+    def all(self) -> list[NameRecord]:
+        """Return the newest record of every name that is not withdrawn, sorted by name."""
+        return [record for _, record in sorted(self._newest.items()) if not record.withdrawn]
+
+
+def last_name(records: Iterable[bytes]) -> str:
+    """Return the greatest name among packed records, "" if there is none."""
+    return max((record.name for record in _verified(records) if isinstance(record, NameRecord)), default="")
+
+
+def _verified(records: Iterable[bytes]) -> Iterable[Provider | NameRecord]:
+    for raw in records:
+        try:
+            yield unpack_record(raw)
+        except RecordError:
+            continue

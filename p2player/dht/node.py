@@ -1,0 +1,239 @@
+"""A node of the DHT: wires the parts of this folder together and answers the questions of `Discovery`.
+
+It extends the kademlia package: `Contact`, `Table` and `SealedProtocol` are its Node, RoutingTable and Protocol. Its
+Server is not used: that keeps one unsigned value a key, crawls in lock step and saves its state as a pickle.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from p2player.dht import findings
+from p2player.dht.announcer import Announcer
+from p2player.dht.answers import Responder
+from p2player.dht.crawl import Crawler
+from p2player.dht.membership import Membership
+from p2player.dht.placement import Placement
+from p2player.dht.protocol import SealedProtocol
+from p2player.dht.records import (
+    NameRecord,
+    NodeAddress,
+    Provider,
+    RecordError,
+    key_of_digest,
+    key_of_scope,
+    unpack_record,
+)
+from p2player.dht.routing import BUCKET_SIZE, Contact, Table
+from p2player.dht.state import State
+from p2player.dht.storage import Storage
+from p2player.dht.udp import OpenDatagrams, host_seen_elsewhere, open_udp
+from p2player.dht.vantage import Vantage
+from p2player.dht.wire import Address, Codec, FindName, FindProviders, ListNames, Reply, Request
+from p2player.errors import AddressUnusable
+from p2player.oci.digest import Digest
+from p2player.peer.identity import Identity, NodeId
+from p2player.peer.secret import ClusterSecret
+from p2player.tasks import Tasks
+
+_HOUSEKEEPING_SECONDS: Final = 60.0
+_SAVE_EVERY: Final = 10
+
+log = logging.getLogger(__name__)
+
+
+def wall_clock_ms() -> int:
+    """Return the time in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class DhtNode:
+    """Discovery over the cluster's DHT. `start` it before anything else, `close` it at the end."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        secret: ClusterSecret,
+        *,
+        state_path: Path | None = None,
+        now_ms: Callable[[], int] = wall_clock_ms,
+        open_datagrams: OpenDatagrams = open_udp,
+        rng: Random | None = None,
+    ) -> None:
+        self._identity = identity
+        self._state_path = state_path
+        self._now_ms = now_ms
+        self._open_datagrams = open_datagrams
+        self._counters: Counter[str] = Counter()
+        self._tasks = Tasks("dht")
+        self._vantage = Vantage()
+        self._cluster_port = self._swarm_port = 0
+        rng = rng or Random()  # noqa: S311  (it spreads load; nothing secret depends on it)
+        self._storage = Storage(rng)
+        self._table = Table(identity.node_id.raw, on_new=self._contact_added)
+        self._size_when_placed = 0
+        self._responder = Responder(self._table, self._storage)
+        self._protocol = SealedProtocol(
+            identity.public_key,
+            Codec(secret.derive("dht")),
+            self._table,
+            answer=self._answer,
+            seen_at=self._seen_at,
+            counters=self._counters,
+        )
+        self._crawler = Crawler(self._protocol)
+        self._membership = Membership(self._protocol, self._crawler, rng)
+        placement = Placement(self._protocol, self._crawler, self._storage, now_ms)
+        self._announcer = Announcer(identity, placement, address=self._address, now_ms=now_ms, rng=rng)
+
+    async def start(self, host: str, port: int, *, swarm_port: int) -> int:
+        """Listen on UDP host:port (0 picks one) and return the port; raises AddressUnusable.
+
+        swarm_port goes into the provider records, beside this port and the host other nodes see.
+        """
+        try:
+            bound = await self._open_datagrams(self._protocol, host, port)
+        except OSError as error:
+            raise AddressUnusable(
+                f"cannot bind UDP {host}:{port}: {error.strerror}", hint="choose another --cluster address"
+            ) from error
+        self._cluster_port, self._swarm_port = bound.port, swarm_port
+        self._vantage.bound_to(bound.host, host_seen_elsewhere)
+        self._membership.bound_to(bound.host)
+        if self._state_path is not None:
+            self._restore(State.load(self._state_path))
+        self._tasks.spawn(self._membership.run(), "membership")
+        self._tasks.spawn(self._announcer.run(), "announcer")
+        self._tasks.spawn(self._keep_house(), "housekeeping")
+        return bound.port
+
+    async def close(self) -> None:
+        """Stop, and remember neighbours and kept records for the next start."""
+        await self._tasks.close()
+        self._protocol.close()
+        self._save()
+
+    async def join(self, addresses: Sequence[tuple[str, int]]) -> bool:
+        """Join the cluster through any of these nodes (name or IP, port); returns whether one has answered.
+
+        If none has, they are tried again in the background until one does.
+        """
+        return await self._membership.join(addresses)
+
+    def contacts(self) -> list[tuple[NodeId, str, int]]:
+        """Return the nodes known: id, host and cluster port."""
+        return [(NodeId(contact.id), contact.ip, contact.port) for contact in self._table.contacts()]
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Datagrams in and out, requests unanswered, and what was dropped, by reason."""
+        return dict(self._counters)
+
+    async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool) -> None:
+        """See Discovery."""
+        await self._announcer.announce(digest, size, root, complete=complete)
+
+    async def withdraw(self, digest: Digest) -> None:
+        """See Discovery."""
+        await self._announcer.withdraw(digest)
+
+    async def find(self, digest: Digest, want: int = 8) -> list[Provider]:
+        """See Discovery."""
+        key, now_ms = key_of_digest(digest), self._now_ms()
+        found = findings.Providers(digest, want, now_ms, without=self._identity.node_id)
+        kept = self._storage.providers(key, now_ms)
+        if not found.take(kept.records[: 2 * want], kept.total):
+            await self._crawler.search(FindProviders(key), lambda _, reply: found.take(reply.records, reply.total))
+        return found.result()
+
+    async def publish(self, record: NameRecord) -> NameRecord | None:
+        """See Discovery."""
+        return await self._announcer.publish(record)
+
+    async def resolve(self, scope: str, name: str) -> NameRecord | None:
+        """See Discovery."""
+        key = key_of_scope(scope)
+        found = findings.Names(scope)
+        found.take(self._storage.name(key, name, self._now_ms()).records)
+        await self._crawler.search(FindName(key, name), lambda _, reply: found.take(reply.records))
+        newest = found.newest(name)
+        return None if newest is None or newest.withdrawn else newest
+
+    async def listing(self, scope: str) -> list[NameRecord]:
+        """See Discovery."""
+        key = key_of_scope(scope)
+        found = findings.Names(scope)
+        found.take(self._storage.names(key, "", self._now_ms()).records)
+        unfinished: list[tuple[Contact, Reply]] = []
+
+        def take(contact: Contact, reply: Reply) -> bool:
+            found.take(reply.records)
+            if reply.total > len(reply.records):
+                unfinished.append((contact, reply))
+            return False
+
+        await self._crawler.search(ListNames(key, ""), take)
+        await asyncio.gather(*(self._read_on(key, *page, found) for page in unfinished[: findings.QUORUM]))
+        return found.all()
+
+    async def _read_on(self, key: bytes, contact: Contact, page: Reply, found: findings.Names) -> None:
+        after = ""
+        while page.total > len(page.records) and (last := findings.last_name(page.records)) > after:
+            after = last
+            answer = await self._protocol.ask(contact.address, ListNames(key, after), contact.id)
+            if answer is None:
+                return
+            page = answer.reply
+            found.take(page.records)
+
+    def _answer(self, request: Request, asker: bytes, seen: Address) -> Reply:
+        return self._responder.answer(request, asker, seen, self._now_ms())
+
+    def _address(self) -> NodeAddress:
+        return NodeAddress(self._vantage.host, self._cluster_port, self._swarm_port)
+
+    def _seen_at(self, node_id: bytes, host: str) -> None:
+        if self._vantage.seen_from(node_id, host):
+            log.info("other nodes see this one at %s", host)
+            self._announcer.hurry()
+
+    def _contact_added(self) -> None:
+        # With twice the nodes known, others are nearest to many of the keys. The table may have shrunk before.
+        size = len(self._table)
+        self._size_when_placed = min(self._size_when_placed, size - 1)
+        if size >= 2 * self._size_when_placed:
+            self._size_when_placed = size
+            self._announcer.hurry()
+
+    async def _keep_house(self) -> None:
+        for minute in itertools.count(1):
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+            self._storage.expire(self._now_ms())
+            if minute % _SAVE_EVERY == 0:
+                self._save()
+
+    def _restore(self, state: State) -> None:
+        self._membership.remember(state.neighbours)
+        self._tasks.spawn(self._take_back(state.records), "restore")
+
+    async def _take_back(self, records: Sequence[bytes]) -> None:
+        for raw in records:
+            with contextlib.suppress(RecordError):
+                self._storage.put(unpack_record(raw), self._now_ms())
+            await asyncio.sleep(0)  # checking thousands of signatures must not hold up the node
+
+    def _save(self) -> None:
+        if self._state_path is None:
+            return
+        nearest = self._table.nearest(self._table.node.id, BUCKET_SIZE)
+        try:
+            State(tuple(contact.address for contact in nearest), tuple(self._storage)).save(self._state_path)
+        except OSError as error:
+            log.warning("cannot save what the DHT knows to %s: %s", self._state_path, error)

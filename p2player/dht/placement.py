@@ -1,0 +1,60 @@
+"""Putting a record where lookups will find it."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from p2player.dht.crawl import Crawler
+from p2player.dht.findings import Names
+from p2player.dht.protocol import Answered, SealedProtocol
+from p2player.dht.records import NameRecord, Provider
+from p2player.dht.routing import Contact
+from p2player.dht.storage import Storage
+from p2player.dht.wire import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Who keeps the record now, and the newest record of its name where that is another one."""
+
+    holders: tuple[Contact, ...] = ()
+    newer: NameRecord | None = None
+
+
+class Placement:
+    """Stores records at the nodes nearest to their key, and in this node's own storage."""
+
+    def __init__(self, protocol: SealedProtocol, crawler: Crawler, storage: Storage, now_ms: Callable[[], int]) -> None:
+        self._protocol = protocol
+        self._crawler = crawler
+        self._storage = storage
+        self._now_ms = now_ms
+
+    async def place(self, record: NameRecord | Provider, also: Iterable[Contact] = ()) -> Placed:
+        """Store record here, at the nodes nearest to its key, and at those in `also`."""
+        outdated_by = self._storage.put(record, self._now_ms())
+        if outdated_by is not None:
+            return Placed(newer=_newest(record, [outdated_by]))
+        targets = {contact.id: contact for contact in [*also, *await self._crawler.nearest(record.key)]}
+        request = Store(record.pack())
+        answers = await asyncio.gather(*(self._store_at(contact, request) for contact in targets.values()))
+        answered = [answer for answer in answers if answer is not None]
+        holders = tuple(answer.contact for answer in answered if not answer.reply.records)
+        kept_instead = [raw for answer in answered for raw in answer.reply.records]
+        return Placed(holders, _newest(record, kept_instead))
+
+    async def _store_at(self, contact: Contact, request: Store) -> Answered | None:
+        for _ in range(2):  # one datagram may be lost; two in a row, and the node is gone
+            answer = await self._protocol.ask(contact.address, request, contact.id)
+            if answer is not None:
+                return answer
+        return None
+
+
+def _newest(record: NameRecord | Provider, kept_instead: Iterable[bytes]) -> NameRecord | None:
+    if isinstance(record, Provider):
+        return None
+    names = Names(record.scope)
+    names.take([record.pack(), *kept_instead])
+    newest = names.newest(record.name)
+    return None if newest == record else newest

@@ -1,0 +1,161 @@
+"""The records a node keeps for others, in memory: merged, aged, and bounded whatever the cluster sends.
+
+Providers of a digest are a set with one record a node, the newest; a withdrawn one stays as a tombstone until it
+expires, so that the record it ends cannot come back from a node that missed the withdrawal. Of a name only the newest
+record counts, on every node the same one; it is kept for a lease that whoever stores it again renews.
+Records are kept packed: that is a third of the memory, and how they are sent.
+"""
+
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final, NamedTuple
+
+from p2player.dht.records import MAX_SKEW_MS, NameRecord, Provider
+
+NAME_LEASE_MS: Final = 2 * 3600 * 1000
+MAX_PROVIDERS_OF_KEY: Final = 256
+MAX_NAMES_OF_SCOPE: Final = 4096
+MAX_RECORDS: Final = 1 << 16
+
+
+class Answer(NamedTuple):
+    """Packed records, in the order to send them, and how many there are in all."""
+
+    records: list[bytes]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldProvider:
+    raw: bytes
+    issued: int
+    expires: int
+    complete: bool
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldName:
+    raw: bytes
+    rank: tuple[int, bytes]
+    leased_until: int
+
+
+@dataclass(slots=True)
+class _Scope:
+    names: dict[str, _HeldName] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+
+
+class Storage:
+    """Records by DHT key. Times are milliseconds since the epoch, always given by the caller."""
+
+    def __init__(self, rng: Random, *, max_records: int = MAX_RECORDS) -> None:
+        self._rng = rng
+        self._max_records = max_records
+        self._count = 0
+        self._providers: dict[bytes, dict[bytes, _HeldProvider]] = {}
+        self._scopes: dict[bytes, _Scope] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[bytes]:
+        for held in self._providers.values():
+            yield from (provider.raw for provider in held.values())
+        for scope in self._scopes.values():
+            yield from (name.raw for name in scope.names.values())
+
+    def put(self, record: Provider | NameRecord, now_ms: int) -> bytes | None:
+        """Keep record unless it is outdated, from the future, or there is no room. Returns the newer one kept instead."""
+        if record.issued > now_ms + MAX_SKEW_MS:
+            return None
+        if isinstance(record, Provider):
+            return self._put_provider(record, now_ms)
+        return self._put_name(record, now_ms)
+
+    def providers(self, key: bytes, now_ms: int) -> Answer:
+        """Return the records alive under key in random order, a complete provider first if there is one."""
+        alive = [p for p in self._providers.get(key, {}).values() if not p.withdrawn and now_ms < p.expires]
+        self._rng.shuffle(alive)
+        first = next((i for i, provider in enumerate(alive) if provider.complete), 0)
+        if first:
+            alive[0], alive[first] = alive[first], alive[0]
+        return Answer([provider.raw for provider in alive], len(alive))
+
+    def name(self, key: bytes, name: str, now_ms: int) -> Answer:
+        """Return the record of name under key, if it is kept."""
+        scope = self._scopes.get(key)
+        held = scope and scope.names.get(name)
+        if not held or held.leased_until <= now_ms:
+            return Answer([], 0)
+        return Answer([held.raw], 1)
+
+    def names(self, key: bytes, after: str, now_ms: int) -> Answer:
+        """Return the records under key whose names sort behind after, withdrawn ones too, in order of their names."""
+        scope = self._scopes.get(key)
+        if scope is None:
+            return Answer([], 0)
+        following = (scope.names[name] for name in scope.order[bisect_right(scope.order, after) :])
+        records = [held.raw for held in following if now_ms < held.leased_until]
+        return Answer(records, len(records))
+
+    def expire(self, now_ms: int) -> None:
+        """Drop what has expired and what nobody renewed."""
+        for key, held in list(self._providers.items()):
+            for node_id in [n for n, provider in held.items() if provider.expires <= now_ms]:
+                self._remove_provider(key, node_id)
+        for key, scope in list(self._scopes.items()):
+            for name in [n for n, held_name in scope.names.items() if held_name.leased_until <= now_ms]:
+                self._remove_name(key, name)
+
+    def _put_provider(self, record: Provider, now_ms: int) -> bytes | None:
+        if record.expires <= now_ms:
+            return None
+        key, node_id = record.key, record.node_id.raw
+        held = self._providers.get(key, {})
+        known = held.get(node_id)
+        if known is not None and known.issued > record.issued:
+            return known.raw
+        if known is None:
+            if len(held) >= MAX_PROVIDERS_OF_KEY:
+                self._remove_provider(key, min(held, key=lambda n: held[n].expires))
+            if self._count >= self._max_records:
+                return None
+            self._count += 1
+        self._providers.setdefault(key, {})[node_id] = _HeldProvider(
+            record.pack(), record.issued, record.expires, record.complete, record.withdrawn
+        )
+        return None
+
+    def _put_name(self, record: NameRecord, now_ms: int) -> bytes | None:
+        key = record.key
+        scope = self._scopes.get(key, _Scope())
+        known = scope.names.get(record.name)
+        if known is not None and known.rank > record.rank:
+            return known.raw
+        if known is None:
+            if len(scope.names) >= MAX_NAMES_OF_SCOPE or self._count >= self._max_records:
+                return None
+            self._count += 1
+            insort(scope.order, record.name)
+            self._scopes[key] = scope
+        scope.names[record.name] = _HeldName(record.pack(), record.rank, now_ms + NAME_LEASE_MS)
+        return None
+
+    def _remove_provider(self, key: bytes, node_id: bytes) -> None:
+        held = self._providers[key]
+        del held[node_id]
+        self._count -= 1
+        if not held:
+            del self._providers[key]
+
+    def _remove_name(self, key: bytes, name: str) -> None:
+        scope = self._scopes[key]
+        del scope.names[name]
+        scope.order.remove(name)
+        self._count -= 1
+        if not scope.names:
+            del self._scopes[key]

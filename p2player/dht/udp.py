@@ -1,0 +1,34 @@
+"""The one place where the DHT meets a socket. Tests and simulations put a network of their own in its place."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias, cast
+
+from p2player.dht.wire import Address
+
+OpenDatagrams: TypeAlias = Callable[[asyncio.DatagramProtocol, str, int], Awaitable[Address]]
+"""Connects a protocol to (host, port), port 0 meaning any, and returns the address bound; raises OSError."""
+
+_RECEIVE_BUFFER: Final = 1 << 20
+_ELSEWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # RFC 5737, RFC 3849
+
+
+async def open_udp(protocol: asyncio.DatagramProtocol, host: str, port: int) -> Address:
+    """Bind protocol to a UDP socket; see OpenDatagrams."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: protocol, local_addr=(host, port))
+    sock = cast("socket.socket", transport.get_extra_info("socket"))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    return Address(*sock.getsockname()[:2])
+
+
+def host_seen_elsewhere(bound_host: str) -> str:
+    """Return the local address that packets to elsewhere would leave from, or a loopback one. Nothing is sent."""
+    family = socket.AF_INET6 if ":" in bound_host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((_ELSEWHERE[family], 9))
+        except OSError:
+            return "::1" if family is socket.AF_INET6 else "127.0.0.1"
+        return str(probe.getsockname()[0])
