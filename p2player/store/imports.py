@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from p2player.errors import DigestMismatch, DiskFull, InvalidArchive
+from p2player.errors import DigestMismatch, DiskFull, InvalidArchive, StoreDamaged
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Document, Manifest
 from p2player.store.durable import disk_full, sync_file
@@ -148,9 +148,9 @@ class Import:
     def _document(self, digest: Digest) -> Document | None:
         if digest in self._files:
             path, entry = self._files[digest]
-            blob = entry.blob
-        elif stored := self._inventory.catalog.get(digest):
-            path, blob = self._inventory.layout.path(digest), stored
-        else:
-            return None
-        return Document.parse(path.read_bytes(), digest=digest) if blob.media_type else None
+            return Document.parse(path.read_bytes(), digest=digest) if entry.blob.media_type else None
+        stored = self._inventory.catalog.get(digest)
+        document = self._inventory.document(digest)
+        if stored and stored.media_type and document is None:
+            raise StoreDamaged(f"manifest {digest} was damaged on the disk and is taken out", hint="do the same again")
+        return document

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from p2player.errors import DiskFull
+from p2player.errors import DigestMismatch, DiskFull
 from p2player.oci.digest import Digest
+from p2player.oci.manifest import Document
 from p2player.store.catalog import Catalog
 from p2player.store.durable import disk_full, make_directory
 from p2player.store.layout import Layout
@@ -35,6 +36,18 @@ class Inventory:
         self.catalog = catalog
         self.lock = threading.RLock()
         self._quarantine = quarantine
+
+    def document(self, digest: Digest) -> Document | None:
+        """Return the manifest or index if it is here and is one, or None. A damaged one is taken out, as if not here."""
+        blob = self.catalog.get(digest)
+        if blob is None or blob.media_type is None:
+            return None
+        try:
+            return Document.parse(self.layout.path(digest).read_bytes(), digest=digest)
+        except (FileNotFoundError, DigestMismatch) as error:
+            log.warning("manifest %s is damaged: %s", digest, error)
+            self.quarantine(digest)
+            return None
 
     def publish(
         self, files: Sequence[tuple[Path, Entry]], names: Sequence[NameRow] = (), pins: Sequence[Digest] = ()

@@ -26,7 +26,7 @@ def open_catalog(path: Path, layout: Layout, quarantine: Path) -> Catalog:
         except Exception as error:
             if not is_damage(error):
                 raise
-            log.warning("the catalog is damaged and made anew: %s", error)
+            log.warning("the catalog is damaged and made anew: %r", error)
         _set_aside(path, quarantine)
     names, pins = layout.read_index()
     return Catalog.create(path, names, pins)

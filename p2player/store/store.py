@@ -10,13 +10,12 @@ How these stay in step through a crash is told in inventory.py and recovery.py. 
 thread; those that write wait for the disk.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from p2player.errors import BlobNotFound, DigestMismatch
+from p2player.errors import BlobNotFound, DigestMismatch, StorageError
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Document
 from p2player.store import removal
@@ -31,8 +30,6 @@ from p2player.store.recovery import open_catalog, reconcile
 from p2player.store.rows import Entry, NameRow, StoredBlob
 from p2player.store.staging import Staged, Staging
 from p2player.store.verify import Checked, verify
-
-log = logging.getLogger(__name__)
 
 DEFAULT_RESERVE = 256 * 1024 * 1024
 
@@ -51,11 +48,20 @@ class Store:
     def open(cls, data_dir: Path, *, reserve: int = DEFAULT_RESERVE) -> Self:
         """Return the store of data_dir, made on first use and mended if need be; reserve bytes of disk stay free.
 
-        Raises StoreLocked if another process has it open.
+        Raises StoreLocked if another process has it open, or StorageError if the directory cannot be used.
         """
-        data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            return cls._open(data_dir, reserve)
+        except OSError as error:
+            raise StorageError(
+                f"{data_dir} cannot be used: {error}", hint="choose another directory with --data-dir"
+            ) from error
+
+    @classmethod
+    def _open(cls, data_dir: Path, reserve: int) -> Self:
         quarantine = data_dir / "quarantine"
         with ExitStack() as undo:
+            data_dir.mkdir(parents=True, exist_ok=True)
             lock = DirectoryLock(data_dir / "lock")
             undo.callback(lock.release)
             staging = Staging(data_dir / "staging", reserve)
@@ -96,15 +102,8 @@ class Store:
 
     def document(self, digest: Digest) -> Document | None:
         """Return the manifest or index if it is here and is one, or None. A damaged one is taken out, as if not here."""
-        blob = self.get(digest)
-        if blob is None or blob.media_type is None:
-            return None
-        try:
-            return Document.parse(self.path(digest).read_bytes(), digest=digest)
-        except (FileNotFoundError, DigestMismatch) as error:
-            log.warning("manifest %s is damaged: %s", digest, error)
-            self._inventory.quarantine(digest)
-            return None
+        self._catalog.touch(digest)
+        return self._inventory.document(digest)
 
     def referrers(self, subject: Digest) -> list[Document]:
         """Return the manifests here that say something about subject."""

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from p2player.errors import DigestMismatch, DiskFull, InvalidArchive
+from p2player.errors import DigestMismatch, DiskFull, InvalidArchive, StoreDamaged
 from p2player.oci.digest import Digest
 
 
@@ -104,6 +104,16 @@ def test_name_for_a_manifest_whose_layers_are_not_there_is_refused(store, make_i
     store.put(image.digest, image.document.raw)
     with pytest.raises(InvalidArchive, match="needs"):
         bring_in(store, {}, image.row("1"))
+
+
+def test_name_for_a_stored_manifest_that_is_damaged_is_refused_and_works_the_next_time(store, make_image, bring_in):
+    image = make_image(1)
+    bring_in(store, image.blobs, image.row("1"))
+    store.path(image.digest).write_bytes(b"damaged")
+    with pytest.raises(StoreDamaged, match="taken out"):
+        bring_in(store, {}, image.row("2"))
+    bring_in(store, {image.digest: image.document.raw}, image.row("2"))
+    assert store.document(image.digest) == image.document
 
 
 def test_sparse_index_needs_only_one_of_its_platforms(store, make_image, make_index, bring_in):

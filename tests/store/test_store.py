@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from p2player.errors import BlobNotFound, DigestMismatch, DiskFull, StoreLocked
+from p2player.errors import BlobNotFound, DigestMismatch, DiskFull, StorageError, StoreLocked
 from p2player.oci.digest import Digest
 from p2player.store.hashing import BlobHasher
 from p2player.store.merkle import MerkleTree
@@ -42,6 +42,13 @@ def test_new_store_is_an_empty_oci_layout(store, tmp_path):
 def test_second_process_is_told_who_has_the_directory(store, tmp_path):
     with pytest.raises(StoreLocked, match=f"pid {os.getpid()}"):
         Store.open(tmp_path / "data")
+
+
+def test_directory_that_cannot_be_used_is_said(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot be used") as caught:
+        Store.open(tmp_path / "file" / "data")
+    assert "--data-dir" in caught.value.hint
 
 
 def test_directory_can_be_opened_again_after_close(open_store):
