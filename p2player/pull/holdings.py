@@ -1,0 +1,142 @@
+"""What this node holds, made known: seeded in its swarms, announced in the DHT, its names published."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from p2player.dht.discovery import Discovery
+from p2player.dht.records import NameRecord, RecordError
+from p2player.oci.digest import Digest
+from p2player.oci.manifest import Descriptor
+from p2player.oci.reference import Reference
+from p2player.peer.identity import Identity
+from p2player.peer.protocol import SMALL_BLOB
+from p2player.store.rows import NameRow, StoredBlob
+from p2player.store.store import Store
+from p2player.swarm.metainfo import Metainfo
+from p2player.swarm.port import Swarms
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 16
+
+
+def referrers_scope(subject: Digest) -> str:
+    """Return the scope under which the manifests that speak of subject are published."""
+    return f"referrers:{subject}"
+
+
+class Holdings:
+    """The bridge from the store to the cluster."""
+
+    def __init__(
+        self,
+        store: Store,
+        swarms: Swarms,
+        discovery: Discovery,
+        identity: Identity,
+        salt: bytes,
+        *,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._store = store
+        self._swarms = swarms
+        self._discovery = discovery
+        self._identity = identity
+        self._salt = salt
+        self._now_ms = now_ms
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    def metainfo(self, blob: StoredBlob) -> Metainfo:
+        """Return the torrent of a held blob."""
+        return Metainfo(blob.digest, blob.size, blob.root, self._salt)
+
+    def small(self, digest: Digest) -> bytes | None:
+        """Return a held blob that is small enough for the peer interface, or None."""
+        blob = self._store.get(digest)
+        if blob is None or blob.size > SMALL_BLOB:
+            return None
+        try:
+            return self._store.path(digest).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def seed(self, blobs: Iterable[StoredBlob]) -> None:
+        """Serve blobs in their swarms from now on; the small ones are served by the peer interface as they are."""
+        for blob in blobs:
+            if blob.size > SMALL_BLOB:
+                path = self._store.path(blob.digest)
+                self._swarms.seed(self.metainfo(blob), path, self._store.piece_layer(blob.digest))
+
+    async def add(self, blobs: Sequence[StoredBlob]) -> None:
+        """Seed and announce blobs that the store has taken in."""
+        self.seed(blobs)
+        await self.announce(blobs)
+
+    async def announce(self, blobs: Sequence[StoredBlob]) -> None:
+        """Tell the cluster that these are held here, and what they say about other blobs."""
+        await asyncio.gather(*(self._announce(blob) for blob in blobs))
+
+    async def _announce(self, blob: StoredBlob) -> None:
+        async with self._slots:
+            await self._discovery.announce(blob.digest, blob.size, blob.root, complete=True)
+            if blob.media_type and (document := self._store.document(blob.digest)) and document.content.subject:
+                scope = referrers_scope(document.content.subject.digest)
+                await self._discovery.publish(self._sign(scope, str(blob.digest), document.descriptor))
+
+    async def drop(self, digests: Sequence[Digest], blobs: Sequence[StoredBlob] = ()) -> None:
+        """Withdraw digests that are no longer held, and stop seeding them."""
+        for blob in blobs:
+            self._swarms.stop_seeding(self.metainfo(blob))
+        await asyncio.gather(*(self._discovery.withdraw(digest) for digest in digests))
+
+    async def publish(self, reference: Reference, descriptor: Descriptor) -> None:
+        """Make a tag mean descriptor in the whole cluster, whatever it meant before."""
+        row = self.name_row(reference, descriptor)
+        await asyncio.to_thread(self._store.set_name, row)
+        await self.republish(row)
+
+    def name_row(self, reference: Reference, descriptor: Descriptor) -> NameRow:
+        """Return a newly signed name that makes the tag of reference mean descriptor."""
+        if reference.tag is None:
+            raise ValueError("only a tag can be published")
+        record = self._sign(str(reference.repository), reference.tag, descriptor)
+        return row_of(record)
+
+    async def republish(self, row: NameRow) -> None:
+        """Share a name that is kept here; if the cluster has a newer meaning of it, that one is kept from now on."""
+        try:
+            record = NameRecord.unpack(row.record)
+        except RecordError:
+            log.warning("the name %s has no valid signature and is not shared", row.reference)
+            return
+        newer = await self._discovery.publish(record)
+        if newer is not None and not newer.withdrawn:
+            await asyncio.to_thread(self._store.set_name, row_of(newer))
+
+    async def unpublish(self, reference: Reference) -> None:
+        """Take a tag back from the cluster if it was published here; another publisher's stays."""
+        row = self._store.name(str(reference.repository), reference.tag or "")
+        if row is not None and NameRecord.unpack(row.record).public_key == self._identity.public_key:
+            await self._discovery.publish(self._sign(row.scope, row.name, row.descriptor, withdrawn=True))
+
+    def _sign(self, scope: str, name: str, descriptor: Descriptor, *, withdrawn: bool = False) -> NameRecord:
+        known = self._store.name(scope, name)
+        return NameRecord.make(
+            self._identity,
+            scope=scope,
+            name=name,
+            digest=descriptor.digest,
+            media_type=descriptor.media_type,
+            size=descriptor.size,
+            # Newer than what it replaces even when this clock is behind the other publisher's.
+            issued=max(self._now_ms(), known.issued + 1 if known else 0),
+            withdrawn=withdrawn,
+        )
+
+
+def row_of(record: NameRecord) -> NameRow:
+    """Return a published name as the store keeps it."""
+    descriptor = Descriptor(record.media_type, record.digest, record.size)
+    return NameRow(record.scope, record.name, descriptor, record.pack(), record.issued)

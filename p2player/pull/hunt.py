@@ -1,0 +1,168 @@
+"""What to do next to get one blob: whom to ask, whom to believe, when to look again, when to give up.
+
+A machine without I/O: events and the time go in, commands come out. One claim is tried at a time, since two claims with
+different roots are two different swarms. A claim that turned out to be a lie bans those who made it, and the next is
+tried. A stall brings a new look at who else has the blob; only a long one ends the hunt.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from p2player.errors import BlobNotFound, P2PlayerError, TransferStalled
+from p2player.oci.digest import Digest
+from p2player.peer.identity import NodeId
+from p2player.pull.holders import Claim, Holder
+from p2player.swarm.metainfo import Metainfo
+from p2player.swarm.port import Address
+
+LOOK_AGAIN = 5.0
+"""Seconds between two looks at who has the blob while bytes arrive: others may have joined since."""
+STALLED = 1.5
+"""Seconds without a byte after which it is looked again, and again every so often."""
+EMPTY_RETRY = 0.3
+"""Seconds to wait when nobody was found, before the one second look."""
+GIVE_UP = 30.0
+"""Seconds without a byte after which it is over; the runtime then goes to the registry itself."""
+_LOOKS_FOR_NOBODY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask the DHT who has the blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Fetch by this claim, from those who make it."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Fetch from these too."""
+
+    holders: tuple[Holder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Never again believe these."""
+
+    nodes: tuple[NodeId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Nothing more can be done."""
+
+    error: P2PlayerError
+
+
+Command = Look | Begin | Connect | Ban | GiveUp
+
+
+@dataclass(slots=True)
+class Hunt:
+    """The hunt for one digest. Times are seconds of any clock that does not go back."""
+
+    digest: Digest
+    banned: frozenset[NodeId]
+    now: float
+    _claims: dict[Metainfo, dict[Address, Holder]] = field(default_factory=dict)
+    _refused: set[Metainfo] = field(default_factory=set)
+    _current: Metainfo | None = None
+    _looking: bool = False
+    _looks: int = 0
+    _looked_at: float = 0.0
+    _received_at: float = 0.0
+    _failure: P2PlayerError | None = None
+
+    def __post_init__(self) -> None:
+        self._looked_at = self._received_at = self.now
+
+    def found(self, claims: Iterable[Claim], now: float) -> list[Command]:
+        """Take what a look has found."""
+        self._looking = False
+        self._looks += 1
+        self._looked_at = now
+        fresh: list[Holder] = []
+        for claim in claims:
+            known = self._claims.setdefault(claim.metainfo, {})
+            for holder in claim.holders:
+                if holder.node in self.banned or known.get(holder.swarm) == holder:
+                    continue
+                known[holder.swarm] = holder
+                if claim.metainfo == self._current:
+                    fresh.append(holder)
+        if self._current is None:
+            return self._next(now)
+        return [Connect(tuple(fresh))] if fresh else []
+
+    def received(self, now: float) -> None:
+        """Take note that bytes have arrived."""
+        self._received_at = now
+
+    def lied(self, now: float) -> list[Command]:
+        """Take note that the current claim, fetched whole, is not the blob: all who made it are banned."""
+        if self._current is None:
+            raise RuntimeError("nothing is being fetched")
+        nodes = frozenset(holder.node for holder in self._claims[self._current].values() if holder.node)
+        self.banned |= nodes
+        return [Ban(tuple(sorted(nodes))), *self.failed(None, now)]
+
+    def failed(self, error: P2PlayerError | None, now: float) -> list[Command]:
+        """Take note that the current claim cannot be fetched; error is why, if it should be told."""
+        self._failure = error or self._failure
+        if self._current is not None:
+            self._refused.add(self._current)
+            self._current = None
+        self._received_at = now
+        return self._next(now)
+
+    def tick(self, now: float) -> list[Command]:
+        """Take note that time has passed; called a few times a second."""
+        if self._current is not None and now - self._received_at >= GIVE_UP:
+            return [GiveUp(self._stalled())]
+        if self._looking:
+            return []
+        quiet = now - self._looked_at
+        if self._current is None:
+            due = quiet >= EMPTY_RETRY
+        else:
+            due = quiet >= LOOK_AGAIN or (now - self._received_at >= STALLED and quiet >= STALLED)
+        return self._look() if due else []
+
+    def _next(self, now: float) -> list[Command]:
+        candidates = [
+            (sum(holder.complete for holder in holders.values()), len(holders), metainfo)
+            for metainfo, holders in self._claims.items()
+            if metainfo not in self._refused and any(holder.node not in self.banned for holder in holders.values())
+        ]
+        if candidates:
+            *_, metainfo = max(candidates, key=lambda candidate: candidate[:2])
+            self._current = metainfo
+            self._received_at = now
+            holders = tuple(holder for holder in self._claims[metainfo].values() if holder.node not in self.banned)
+            return [Begin(Claim(metainfo, holders))]
+        if self._looks >= _LOOKS_FOR_NOBODY:
+            return [GiveUp(self._failure or self._not_found())]
+        return []
+
+    def _look(self) -> list[Command]:
+        self._looking = True
+        return [Look()]
+
+    def _stalled(self) -> P2PlayerError:
+        count = len(self._claims[self._current]) if self._current else 0
+        return TransferStalled(
+            f"no byte of {self.digest} has come from {count} node(s) for {GIVE_UP:.0f} s",
+            hint=f"see who was asked with: p2player why {self.digest}",
+        )
+
+    def _not_found(self) -> P2PlayerError:
+        if self._refused:
+            return TransferStalled(f"every node that announces {self.digest} has other bytes, or none")
+        return BlobNotFound(
+            f"no node announces {self.digest}", hint="is the node that seeded it running? see: p2player peers"
+        )

@@ -1,0 +1,67 @@
+"""What the rest of p2player asks of a swarm. `session.Swarm` does it with libtorrent, `memory.MemorySwarm` without."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from p2player.swarm.metainfo import Metainfo
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmPeer:
+    """Where a peer listens, and whether it is known to have the whole blob."""
+
+    address: Address
+    is_seed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a transfer is: verified bytes, payload bytes received (verified or not), and those by peer."""
+
+    done: int
+    received: int
+    by_peer: Mapping[str, int] = field(default_factory=dict)
+
+
+class Transfer(Protocol):
+    """One blob on its way into a file. Its pieces are checked against the root; the whole digest is not its business."""
+
+    metainfo: Metainfo
+
+    async def piece(self, index: int) -> bytes:
+        """Return one verified piece, which is fetched before others once asked for. Raises what `fail` was given."""
+
+    def connect(self, peers: Sequence[SwarmPeer]) -> None:
+        """Add peers to fetch from; known ones are not added twice."""
+
+    def progress(self) -> Progress:
+        """Return how far it is."""
+
+    def fail(self, error: Exception) -> None:
+        """End it: whoever waits for a piece gets error."""
+
+    async def complete(self) -> bytes:
+        """Return the piece layer once every byte is in the file and flushed; `Progress` no longer changes then."""
+
+    async def move(self, path: Path) -> None:
+        """Go on seeding from path, another link to the same file."""
+
+
+class Swarms(Protocol):
+    """All swarms of one node."""
+
+    def seed(self, metainfo: Metainfo, path: Path, piece_layer: bytes) -> None:
+        """Serve a verified file to whoever asks, until `stop_seeding`."""
+
+    def stop_seeding(self, metainfo: Metainfo) -> None:
+        """Serve it no longer; nothing happens if it was not served."""
+
+    def fetch(self, metainfo: Metainfo, path: Path, peers: Sequence[SwarmPeer]) -> Transfer:
+        """Return a transfer of the blob from peers into the file at path."""
+
+    def abandon(self, transfer: Transfer) -> None:
+        """Leave the swarm of a transfer and forget it. The file stays for its owner to remove."""

@@ -1,0 +1,79 @@
+"""How libtorrent is set up for a private swarm of machines that trust each other's network but not each other's bytes."""
+
+import base64
+
+import libtorrent as lt
+
+# peer ids are 20 bytes: four say what we are, sixteen carry 96 bits of the node id.
+_PREFIX = b"-P2-"
+_ID_BYTES = 12
+
+
+def peer_fingerprint(node_id: bytes) -> str:
+    """Return the 20-character BitTorrent peer id of a node, from which `node_of` gets (part of) its id again."""
+    return (_PREFIX + base64.urlsafe_b64encode(node_id[:_ID_BYTES])).decode()
+
+
+def node_of(peer_id: bytes) -> str | None:
+    """Return the first 8 hex characters of the node id in a peer id, or None for a foreign client."""
+    if not peer_id.startswith(_PREFIX):
+        return None
+    try:
+        return base64.urlsafe_b64decode(peer_id[len(_PREFIX) :]).hex()[:8]
+    except ValueError:
+        return None
+
+
+def session_params(host: str, port: int, node_id: bytes) -> lt.session_params:
+    """Return what a session of this node starts with, listening on host:port only."""
+    category = lt.alert.category_t
+    params = lt.session_params()
+    params.settings = {
+        "user_agent": "p2player",
+        "peer_fingerprint": peer_fingerprint(node_id),
+        "listen_interfaces": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "max_retry_port_bind": 0,  # the port is announced in the DHT, so another one is a failure
+        # Peers are found by our own DHT and nowhere else.
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        # TCP's own congestion control is right inside a data centre.
+        "enable_outgoing_utp": False,
+        "enable_incoming_utp": False,
+        # Plain towards our own; a foreign client that insists on obfuscation is still answered.
+        "out_enc_policy": 2,
+        # Several nodes may share an address (laptops behind one NAT, nodes in tests).
+        "allow_multiple_connections_per_ip": True,
+        # A node that restarts comes back at once and must not wait out a penalty.
+        "min_reconnect_time": 1,
+        "max_failcount": 20,
+        "peer_connect_timeout": 3,
+        "handshake_timeout": 5,
+        # A block that does not come is asked of someone else within seconds.
+        "request_timeout": 3,
+        "piece_timeout": 3,
+        "peer_timeout": 20,
+        # Connections that have no use any more are kept just long enough for their byte counts to be read.
+        "close_redundant_connections": False,
+        "inactivity_timeout": 10,
+        "connections_limit": 4000,
+        "connection_speed": 200,
+        "torrent_connect_boost": 60,
+        "unchoke_slots_limit": -1,
+        "max_allowed_in_request_queue": 2000,
+        "send_buffer_watermark": 3 * 1024 * 1024,
+        "hashing_threads": 2,
+        "aio_threads": 4,
+        "max_queued_disk_bytes": 32 * 1024 * 1024,
+        # Nothing is rotated: every torrent is always active.
+        "active_limit": -1,
+        "active_seeds": -1,
+        "active_downloads": -1,
+        "alert_queue_size": 100_000,
+        "alert_mask": category.status_notification
+        | category.error_notification
+        | category.storage_notification
+        | category.piece_progress_notification,
+    }
+    return params

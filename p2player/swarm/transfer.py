@@ -1,0 +1,178 @@
+"""One blob on its way: libtorrent fetches and checks pieces, this hands them out in whatever order readers want them.
+
+Three things about libtorrent shape this file. `piece_finished` means "verified", not "on disk": reading the file at that
+moment gives wrong bytes, so pieces are read back through `read_piece`. Alerts may be lost when many arrive at once, so
+what is there is reconciled with the piece bitmap at every `look`. And its calls that return something wait for the
+network thread, so they are made from a worker thread.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import libtorrent as lt
+
+from p2player.errors import StorageError
+from p2player.swarm.arrivals import Arrivals
+from p2player.swarm.metainfo import Metainfo
+from p2player.swarm.port import Address, Progress, SwarmPeer
+from p2player.swarm.settings import node_of
+
+# Pieces kept for the readers of one transfer: the verifier and the clients of the endpoint read nearly side by side.
+_CACHED_PIECES = 4
+# How many pieces from a reader's place on are asked for before all others, and how many milliseconds apart.
+_READ_AHEAD = 3
+_DEADLINE_STEP = 20
+
+Stage = Literal["finished", "flushed", "saved", "moved"]
+
+
+class LibtorrentTransfer:
+    """A `Transfer` that is a torrent of a libtorrent session, which passes the torrent's alerts on to the `on_…` methods."""
+
+    def __init__(self, metainfo: Metainfo, handle: lt.torrent_handle, peers: Sequence[SwarmPeer]) -> None:
+        self.metainfo = metainfo
+        self.handle = handle
+        self._known: set[Address] = {peer.address for peer in peers}
+        self._have: set[int] = set()
+        self._verified: Arrivals[int, None] = Arrivals()
+        self._read: Arrivals[int, bytes] = Arrivals()
+        self._stages: Arrivals[Stage, None] = Arrivals()
+        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._piece_layer = b""
+        self._is_finished = False
+        self._is_sequential = all(peer.is_seed for peer in peers)
+        self._received = 0
+        self._connections: dict[tuple[Address, bytes], int] = {}
+
+    async def piece(self, index: int) -> bytes:
+        """Return one verified piece, which is fetched before others once asked for. Raises what `fail` was given."""
+        if index not in self._have:
+            for ahead in range(index, min(index + _READ_AHEAD, self.metainfo.piece_count)):
+                if ahead not in self._have:
+                    self.handle.set_piece_deadline(ahead, _DEADLINE_STEP * (ahead - index))
+            await self._verified.wait(index)
+        if (cached := self._cache.get(index)) is not None:
+            return cached
+        if index not in self._read:
+            self.handle.read_piece(index)
+        return await self._read.wait(index)
+
+    def connect(self, peers: Sequence[SwarmPeer]) -> None:
+        """Add peers to fetch from; known ones are not added twice."""
+        for peer in peers:
+            if peer.address not in self._known:
+                self._known.add(peer.address)
+                self.handle.connect_peer(peer.address)
+        if not all(peer.is_seed for peer in peers):
+            self._go_sequential(False)
+
+    def progress(self) -> Progress:
+        """Return how far it is."""
+        by_peer: Counter[str] = Counter()
+        for (address, peer_id), received in self._connections.items():
+            if received:
+                by_peer[node_of(peer_id) or f"{address[0]}:{address[1]}"] += received
+        done = len(self._have) * self.metainfo.piece_length
+        return Progress(min(done, self.metainfo.size), self._received, by_peer)
+
+    def fail(self, error: Exception) -> None:
+        """End it: whoever waits for a piece gets error."""
+        for arrivals in (self._verified, self._read, self._stages):
+            arrivals.fail(error)
+
+    async def complete(self) -> bytes:
+        """Return the piece layer once every byte is in the file and flushed; `progress` no longer changes then."""
+        if not self._is_finished:
+            await self._stages.wait("finished")
+        await self.look()
+        self.handle.flush_cache()
+        await self._stages.wait("flushed")
+        self.handle.save_resume_data(lt.save_resume_flags_t.save_info_dict)
+        await self._stages.wait("saved")
+        return self._piece_layer
+
+    async def move(self, path: Path) -> None:
+        """Go on seeding from path, another link to the same file."""
+        self.handle.rename_file(0, str(path))
+        await self._stages.wait("moved")
+
+    async def look(self) -> None:
+        """Bring what is known here up to date; called a few times a second until the transfer is complete."""
+        status, peers = await asyncio.to_thread(self._ask)
+        self._on_status(status)
+        self._on_peers(peers)
+
+    def _ask(self) -> tuple[lt.torrent_status, list[lt.peer_info]]:
+        return self.handle.status(lt.torrent_handle.query_pieces), self.handle.get_peer_info()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every piece has been verified."""
+        return self._is_finished
+
+    def on_piece_finished(self, index: int) -> None:
+        """Take note that a piece was verified."""
+        if index not in self._have:
+            self._have.add(index)
+            self._verified.arrive(index, None)
+
+    def on_read_piece(self, alert: lt.read_piece_alert) -> None:
+        """Hand a piece to those who asked for it."""
+        if alert.error.value():
+            self.fail(StorageError(f"cannot read {self.metainfo.digest} back: {alert.error.message()}"))
+            return
+        piece = alert.buffer
+        self._cache[alert.piece] = piece
+        if len(self._cache) > _CACHED_PIECES:
+            self._cache.popitem(last=False)
+        self._read.arrive(alert.piece, piece)
+
+    def _on_status(self, status: lt.torrent_status) -> None:
+        self._received = max(self._received, status.total_payload_download)
+        for index, have in enumerate(status.pieces):
+            if have:
+                self.on_piece_finished(index)
+        if status.is_finished:
+            self.on_finished()
+
+    def _on_peers(self, peers: Sequence[lt.peer_info]) -> None:
+        connected = [peer for peer in peers if not peer.flags & (peer.connecting | peer.handshake)]
+        for peer in connected:
+            connection = (peer.ip, peer.pid.to_bytes())
+            self._connections[connection] = max(self._connections.get(connection, 0), peer.total_download)
+        if connected:
+            self._go_sequential(all(peer.flags & peer.seed for peer in connected))
+
+    def _go_sequential(self, wanted: bool) -> None:
+        # With nobody but seeds around there is no trade, so the order of pieces is free: in order, the whole digest is
+        # computed on the way instead of at the end. As soon as somebody else fetches too, rarest first.
+        if wanted != self._is_sequential:
+            self._is_sequential = wanted
+            flag = lt.torrent_flags.sequential_download
+            (self.handle.set_flags if wanted else self.handle.unset_flags)(flag)
+
+    def on_finished(self) -> None:
+        """Take note that every piece was verified."""
+        if not self._is_finished:
+            self._is_finished = True
+            for index in range(self.metainfo.piece_count):
+                self.on_piece_finished(index)
+            self._stages.arrive("finished", None)
+
+    def on_flushed(self) -> None:
+        """Take note that what was written is in the file."""
+        self._stages.arrive("flushed", None)
+
+    def on_resume_data(self, params: lt.add_torrent_params) -> None:
+        """Keep the piece layer, which peers sent and libtorrent checked against the root."""
+        torrent: Any = lt.write_torrent_file(params)
+        self._piece_layer = torrent.get(b"piece layers", {}).get(self.metainfo.root, b"")
+        self._stages.arrive("saved", None)
+
+    def on_moved(self) -> None:
+        """Take note that the file is read under its new name from now on, by readers too."""
+        self._cache.clear()
+        self._stages.arrive("moved", None)
