@@ -4,8 +4,8 @@ Docker 25 and later puts an OCI image layout into the archive. Before that, and 
 `manifest.json` names a config and layers by their file names, and no OCI manifest exists anywhere. One is made here:
 the config as it is and the layers as they lie in the archive, so the same image always gives the same manifest.
 
-Only `manifest.json` tells layers from other files, and it may come last. So every file passes as a blob under the hash
-of its bytes, and is given its meaning at the end.
+In that form only `manifest.json` tells layers from other files, and it may come last. So every file passes as a blob
+under the hash of its bytes, and is given its meaning at the end.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from p2player.oci.layout import INDEX, LAYOUT, blob_digest, read_index, read_sma
 from p2player.oci.manifest import Descriptor, Document
 from p2player.oci.mediatypes import OCI_CONFIG, OCI_LAYER
 from p2player.oci.platform import Platform
-from p2player.oci.source import HashedStream, Inventory, SourceBlob, SourceImage, open_input
+from p2player.oci.source import Inventory, SourceBlob, SourceImage, open_input
 from p2player.oci.tarstream import ByteStream, TarFile, follow, read_tar
 
 MANIFEST = "manifest.json"
@@ -43,7 +43,7 @@ class Closable(ByteStream, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A file that has passed: its blob, and what its uncompressed content hashes to."""
+    """A file of the old form that has passed: its blob, and what its uncompressed content hashes to."""
 
     digest: Digest
     size: int
@@ -84,8 +84,10 @@ class DockerArchiveSource:
                 index = read_small(entry)
             elif entry.name == MANIFEST:
                 manifest = read_small(entry)
+            elif (digest := blob_digest(entry.name)) is not None:
+                yield from self._inventory.passing(entry.content, entry.size, digest)
             elif entry.name != LAYOUT and not _LEGACY_NAME.fullmatch(entry.name):
-                yield from self._pass(entry)
+                yield from self._pass_member(entry)
         if index is not None:
             images = read_index(index, self.label)
             for image in images:
@@ -100,18 +102,20 @@ class DockerArchiveSource:
         """Return the images, one for each of their tags."""
         return self._images
 
-    def _pass(self, entry: TarFile) -> Iterator[SourceBlob]:
-        expected = blob_digest(entry.name) or _config_digest(entry.name)
+    def _pass_member(self, entry: TarFile) -> Iterator[SourceBlob]:
         compression = Compression.of(entry.content.peek(4))
         plain_hash = hashlib.sha256()
         decompressor = Decompressor(plain_hash.update) if compression is not Compression.NONE else None
-        stream = HashedStream(entry.content, expected, observer=decompressor.write if decompressor else None)
-        yield SourceBlob(expected, entry.size, stream)
-        stream.drain()
+        stream = yield from self._inventory.passing(
+            entry.content,
+            entry.size,
+            _config_digest(entry.name),
+            observer=decompressor.write if decompressor else None,
+        )
+        diff_id = stream.digest
         if decompressor is not None:
             decompressor.finish()
-        diff_id = Digest("sha256", plain_hash.hexdigest()) if decompressor else stream.digest
-        self._inventory.record(stream)
+            diff_id = Digest("sha256", plain_hash.hexdigest())
         self._members[entry.name] = _Member(stream.digest, stream.size, compression, diff_id, stream.text)
 
     def _make_images(self, raw: bytes) -> Generator[SourceBlob, None, tuple[SourceImage, ...]]:
@@ -122,10 +126,7 @@ class DockerArchiveSource:
         for entry in entries:
             members = JsonObject(entry, MANIFEST, InvalidArchive)
             document, platform = self._make_manifest(members.text("Config"), members.texts("Layers"))
-            stream = HashedStream(io.BytesIO(document.raw), document.digest)
-            yield SourceBlob(document.digest, len(document.raw), stream)
-            stream.drain()
-            self._inventory.record(stream)
+            yield from self._inventory.passing(io.BytesIO(document.raw), len(document.raw), document.digest)
             descriptor = Descriptor(document.media_type, document.digest, len(document.raw), platform)
             images.extend(SourceImage(name, descriptor) for name in members.texts("RepoTags") or (None,))
         return tuple(images)

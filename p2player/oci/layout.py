@@ -9,7 +9,7 @@ from p2player.errors import InvalidArchive, InvalidManifest, ReferenceNotFound
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import MAX_DOCUMENT, Descriptor, Document, Index
 from p2player.oci.mediatypes import DOCUMENTS, OCI_INDEX
-from p2player.oci.source import HashedStream, Inventory, SourceBlob, SourceImage, open_input
+from p2player.oci.source import Inventory, SourceBlob, SourceImage, open_input
 from p2player.oci.tarstream import TarFile, read_tar
 
 INDEX = "index.json"
@@ -49,10 +49,8 @@ class LayoutSource:
                 continue
             seen.add(digest)
             with open_input(path) as file:
-                stream = HashedStream(file, digest)
-                yield SourceBlob(digest, path.stat().st_size, stream)
-                stream.drain()
-            if (document := inventory.record(stream)) is not None:
+                yield from inventory.passing(file, path.stat().st_size, digest)
+            if (document := inventory.document(digest)) is not None:
                 queue.extend(document.children)
         for image in self._wanted:
             inventory.require(image.descriptor)
@@ -87,10 +85,7 @@ class LayoutArchiveSource:
             if entry.name == INDEX:
                 index = read_small(entry)
             elif (digest := blob_digest(entry.name)) is not None:
-                stream = HashedStream(entry.content, digest)
-                yield SourceBlob(digest, entry.size, stream)
-                stream.drain()
-                inventory.record(stream)
+                yield from inventory.passing(entry.content, entry.size, digest)
         if index is None:
             raise InvalidArchive(f"{self.label} has no {INDEX}", hint="a docker archive is named docker-archive:FILE")
         images = read_index(index, self.label)

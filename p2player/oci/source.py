@@ -8,7 +8,7 @@ image of which a part never came, fails the pass; a half-read source has given n
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
@@ -113,13 +113,26 @@ class Inventory:
         self._sizes: dict[Digest, int] = {}
         self._documents: dict[Digest, Document] = {}
 
-    def record(self, stream: HashedStream) -> Document | None:
-        """Note the blob that stream has read to its end, and return the manifest or index it is, or None."""
+    def passing(
+        self,
+        source: ByteStream,
+        size: int,
+        expected: Digest | None = None,
+        *,
+        observer: Callable[[bytes], object] | None = None,
+    ) -> Generator[SourceBlob, None, HashedStream]:
+        """Yield a blob to whoever reads it, read what they left, note it, and return its stream."""
+        stream = HashedStream(source, expected, observer=observer)
+        yield SourceBlob(expected, size, stream)
+        stream.drain()
         self._sizes[stream.digest] = stream.size
-        document = sniff(stream.text) if stream.text else None
-        if document is not None:
+        if stream.text and (document := sniff(stream.text)):
             self._documents[stream.digest] = document
-        return document
+        return stream
+
+    def document(self, digest: Digest) -> Document | None:
+        """Return the manifest or index under digest, or None if what passed is neither."""
+        return self._documents.get(digest)
 
     def require(self, root: Descriptor) -> None:
         """Raise InvalidArchive unless the manifest or index that root names, and all it needs, has passed.

@@ -6,12 +6,14 @@ import socket
 from pathlib import Path
 from urllib.parse import quote
 
-from p2player.errors import DaemonUnreachable, ReferenceNotFound
+from p2player.errors import BadInput, DaemonUnreachable, ReferenceNotFound
 from p2player.oci.docker_archive import DockerArchiveSource
+from p2player.oci.jsonobject import JsonObject
 from p2player.oci.reference import Reference
 
 DEFAULT_SOCKET = Path("/var/run/docker.sock")
 _UNIX = "unix://"
+_MAX_ERROR = 64 * 1024
 _TIMEOUT = 300.0  # seconds; dockerd packs the whole image before it answers
 
 
@@ -32,7 +34,7 @@ def open_daemon_image(reference: str, *, socket_path: Path | None = None) -> Doc
             f"no Docker daemon answers at {path}: {error}", hint="start it, or set DOCKER_HOST to its unix:// address"
         ) from error
     if response.status != http.client.OK:
-        reason = response.read(1000).decode(errors="replace").strip()
+        reason = _reason(response)
         connection.close()
         if response.status == http.client.NOT_FOUND:
             raise ReferenceNotFound(f"the Docker daemon has no image {name}", hint="`docker images` lists what it has")
@@ -67,6 +69,14 @@ class _Body:
     def close(self) -> None:
         self._response.close()
         self._connection.close()
+
+
+def _reason(response: http.client.HTTPResponse) -> str:
+    try:
+        message = JsonObject.parse(response.read(_MAX_ERROR), "answer", BadInput).text("message")
+    except (BadInput, OSError, http.client.HTTPException):
+        return response.reason
+    return " ".join(message.split())
 
 
 def _configured_socket() -> Path:

@@ -31,9 +31,10 @@ def test_parse_reads_back_what_str_spells(data, algorithm):
 @given(st.text())
 def test_parse_of_any_text_gives_a_digest_or_invalid_digest(text):
     try:
-        assert str(Digest.parse(text)) == text
-    except InvalidDigest as error:
-        assert "\n" not in error.message
+        digest = Digest.parse(text)
+    except InvalidDigest:
+        return
+    assert str(digest) == text
 
 
 @given(st.integers(0, 63), st.characters(exclude_characters="0123456789abcdef"))

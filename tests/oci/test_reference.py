@@ -31,11 +31,10 @@ def test_parse_reads_back_what_str_spells(registry, path, tag, digest):
 def test_parse_of_any_text_gives_a_stable_reference_or_a_refusal(text):
     try:
         reference = Reference.parse(text)
-    except BadInput as error:
-        assert "\n" not in error.message
-    else:
-        assert Reference.parse(str(reference)) == reference
-        assert reference.tag or reference.digest
+    except BadInput:
+        return
+    assert Reference.parse(str(reference)) == reference
+    assert reference.tag or reference.digest
 
 
 @pytest.mark.parametrize(
