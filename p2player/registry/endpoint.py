@@ -9,14 +9,14 @@ from aiohttp import web
 from p2player.counters import Counters
 from p2player.errors import BlobNotFound, P2PlayerError, ReferenceNotFound
 from p2player.oci.digest import Digest
-from p2player.oci.mediatypes import OCI_INDEX
+from p2player.oci.mediatypes import OCI_INDEX, OCTET_STREAM
 from p2player.peer.listener import Listener
 from p2player.pull.library import Library, OpenBlob
 from p2player.registry.bodies import send_file, send_stream
 from p2player.registry.errors import answer_to
 from p2player.registry.listing import referrers_index, tags_page
 from p2player.registry.negotiation import accepts
-from p2player.registry.ranges import RangeNotSatisfiable, Span, entity_tag, is_unchanged, range_applies, requested_span
+from p2player.registry.ranges import Span, entity_tag, is_unchanged, select
 from p2player.registry.requests import (
     BaseRequest,
     BlobRequest,
@@ -92,22 +92,11 @@ class Endpoint:
 
     async def _blob(self, asked: BlobRequest, request: web.BaseRequest, headers: dict[str, str]) -> web.StreamResponse:
         blob = await self._library.blob(asked.digest)
-        headers |= {"Accept-Ranges": "bytes", **_identity(blob.digest)}
-        if is_unchanged(request.headers.get("If-None-Match"), headers["ETag"]):
-            return _response(304, b"", headers)
-        part = None
-        if request.method == "GET" and range_applies(request.headers.get("If-Range"), headers["ETag"]):
-            try:
-                part = requested_span(request.headers.get("Range"), blob.size)
-            except RangeNotSatisfiable:
-                return _response(416, b"", {"Content-Range": f"bytes */{blob.size}", **headers})
-        span = part or Span(0, blob.size, blob.size)
-        headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(len(span))}
-        if part is not None:
-            headers["Content-Range"] = part.content_range
-        response = web.StreamResponse(status=200 if part is None else 206, headers={**_API_VERSION, **headers})
-        if request.method == "GET" and len(span):
-            await self._send(request, response, blob, span)
+        headers |= {"Accept-Ranges": "bytes", "Content-Type": OCTET_STREAM, **_identity(blob.digest)}
+        selection = select(request.method, request.headers, headers["ETag"], blob.size)
+        response = web.StreamResponse(status=selection.status, headers={**_API_VERSION, **headers, **selection.headers})
+        if request.method == "GET" and selection.span:
+            await self._send(request, response, blob, selection.span)
         return response
 
     async def _send(self, request: web.BaseRequest, response: web.StreamResponse, blob: OpenBlob, span: Span) -> None:

@@ -1,6 +1,7 @@
 """Conditions and ranges of a request for immutable bytes (RFC 9110, sections 13 and 14)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII | re.IGNORECASE)
@@ -9,46 +10,54 @@ _ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The bytes [start, stop) of a body of `size` bytes; never empty unless the body is."""
+    """The bytes [start, stop) of a body."""
 
     start: int
     stop: int
-    size: int
-
-    @property
-    def content_range(self) -> str:
-        """The Content-Range header of these bytes."""
-        return f"bytes {self.start}-{self.stop - 1}/{self.size}"
 
     def __len__(self) -> int:
         return self.stop - self.start
 
 
-class RangeNotSatisfiable(Exception):  # noqa: N818  (named as HTTP names it)
-    """A well-formed range of bytes that are not there."""
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """How a request for bytes is answered: a status, headers about the part that is sent, and that part."""
+
+    status: int
+    headers: dict[str, str]
+    span: Span | None = None
 
 
-def requested_span(header: str | None, size: int) -> Span | None:
-    """Return the part that a Range header asks for, or None where the whole is to be sent.
+def select(method: str, headers: Mapping[str, str], tag: str, size: int) -> Selection:
+    """Return what a request gets of a body of `size` bytes that tag stands for: 200, 206, 304 or 416."""
+    if is_unchanged(headers.get("If-None-Match"), tag):
+        return Selection(304, {})
+    part = None
+    if method == "GET" and headers.get("If-Range", tag).strip() == tag:  # a weak tag or a date is not the very same
+        part = _requested(headers.get("Range", ""), size)
+    if part is None:
+        return Selection(200, {"Content-Length": str(size)}, Span(0, size))
+    if not part:
+        return Selection(416, {"Content-Length": "0", "Content-Range": f"bytes */{size}"})
+    content_range = f"bytes {part.start}-{part.stop - 1}/{size}"
+    return Selection(206, {"Content-Length": str(len(part)), "Content-Range": content_range}, part)
 
-    The whole answers no range, several ranges, and what is no range of bytes: a server may ignore each of them.
-    Raises RangeNotSatisfiable.
+
+def _requested(header: str, size: int) -> Span | None:
+    """Return the part a Range header asks for, empty if nothing is there, or None for the whole.
+
+    The whole answers what is no range of bytes, as it must, and several ranges, as it may.
     """
-    match = _RANGE.fullmatch(header.strip()) if header is not None else None
+    match = _RANGE.fullmatch(header.strip())
     if match is None or size == 0:
         return None
     first, last = match.groups()
-    if first:
-        start, stop = int(first), min(int(last) + 1, size) if last else size
-        if last and int(last) < int(first):
-            return None
-    elif last:
-        start, stop = max(size - int(last), 0), size
-    else:
+    if not first:
+        return Span(max(size - int(last), 0), size) if last else None
+    stop = int(last) + 1 if last else size
+    if last and stop <= int(first):
         return None
-    if start >= size:
-        raise RangeNotSatisfiable
-    return Span(start, stop, size)
+    return Span(min(int(first), size), min(stop, size))
 
 
 def entity_tag(name: object) -> str:
@@ -61,8 +70,3 @@ def is_unchanged(if_none_match: str | None, tag: str) -> bool:
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or tag in _ENTITY_TAG.findall(if_none_match)
-
-
-def range_applies(if_range: str | None, tag: str) -> bool:
-    """Tell whether a Range header counts (If-Range: the very same tag; a date is none, section 13.1.5)."""
-    return if_range is None or if_range.strip() == tag

@@ -2,16 +2,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2player.registry.ranges import (
-    RangeNotSatisfiable,
-    Span,
-    entity_tag,
-    is_unchanged,
-    range_applies,
-    requested_span,
-)
+from p2player.registry.ranges import Span, entity_tag, is_unchanged, select
 
 TAG = entity_tag("sha256:abc")
+WHOLE = (200, {"Content-Length": "100"}, Span(0, 100))
+
+
+def selected(method="GET", size=100, **headers):
+    selection = select(method, {name.replace("_", "-"): value for name, value in headers.items()}, TAG, size)
+    return selection.status, selection.headers, selection.span
+
+
+def test_without_conditions_the_whole_is_sent():
+    assert selected() == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -28,14 +31,14 @@ TAG = entity_tag("sha256:abc")
         (" bytes=1-2 ", 1, 3),
     ],
 )
-def test_a_range_names_bytes_that_are_there(header, start, stop):
-    assert requested_span(header, 100) == Span(start, stop, 100)
+def test_a_range_selects_bytes_that_are_there(header, start, stop):
+    headers = {"Content-Length": str(stop - start), "Content-Range": f"bytes {start}-{stop - 1}/100"}
+    assert selected(Range=header) == (206, headers, Span(start, stop))
 
 
 @pytest.mark.parametrize(
     "header",
     [
-        None,
         "",
         "bytes",
         "bytes=",
@@ -48,32 +51,43 @@ def test_a_range_names_bytes_that_are_there(header, start, stop):
         "bytes=\u0660-",
     ],
 )
-def test_what_is_no_single_range_asks_for_the_whole(header):
-    assert requested_span(header, 100) is None
+def test_what_is_no_single_range_selects_the_whole(header):
+    assert selected(Range=header) == WHOLE
 
 
 @pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0"])
-def test_a_range_behind_the_end_cannot_be_satisfied(header):
-    with pytest.raises(RangeNotSatisfiable):
-        requested_span(header, 100)
+def test_a_range_behind_the_end_is_refused_with_the_size(header):
+    assert selected(Range=header) == (416, {"Content-Length": "0", "Content-Range": "bytes */100"}, None)
 
 
 def test_an_empty_body_has_no_ranges():
-    assert requested_span("bytes=0-", 0) is None
+    assert selected(size=0, Range="bytes=0-") == (200, {"Content-Length": "0"}, Span(0, 0))
 
 
-def test_content_range_counts_inclusively():
-    assert Span(10, 20, 100).content_range == "bytes 10-19/100"
-    assert len(Span(10, 20, 100)) == 10
+def test_head_describes_the_whole():
+    assert selected("HEAD", Range="bytes=0-1") == WHOLE
+
+
+@pytest.mark.parametrize("tag", [f"W/{TAG}", '"x"', "Tue, 15 Nov 1994 12:45:26 GMT", "*"])
+def test_a_range_counts_only_for_the_very_same_bytes(tag):
+    assert selected(Range="bytes=0-1", If_Range=TAG)[0] == 206
+    assert selected(Range="bytes=0-1", If_Range=tag) == WHOLE
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_client_that_has_it_gets_nothing_range_or_not(method):
+    assert selected(method, If_None_Match=TAG, Range="bytes=0-1") == (304, {}, None)
 
 
 @given(st.text() | st.from_regex(r"bytes=[0-9]*-[0-9]*", fullmatch=True), st.integers(0, 2**62))
-def test_any_header_asks_for_bytes_that_are_there_or_none(header, size):
-    try:
-        span = requested_span(header, size)
-    except RangeNotSatisfiable:
-        return
-    assert span is None or 0 <= span.start < span.stop <= span.size == size
+def test_any_range_header_selects_bytes_that_are_there_or_none(header, size):
+    status, headers, span = selected(size=size, Range=header)
+    if status == 416:
+        assert span is None
+    else:
+        assert 0 <= span.start <= span.stop <= size
+        assert headers["Content-Length"] == str(len(span))
+        assert len(span) > 0 or size == 0
 
 
 @pytest.mark.parametrize("header", [TAG, f"W/{TAG}", "*", f'"other", {TAG}', f'W/"a",W/{TAG}', f" {TAG} "])
@@ -89,11 +103,3 @@ def test_a_client_that_names_another_tag_does_not(header):
 @given(st.text())
 def test_no_other_text_names_the_tag(header):
     assert not is_unchanged(header, TAG) or header.strip() == "*" or TAG in header
-
-
-@pytest.mark.parametrize(
-    ("header", "applies"),
-    [(None, True), (TAG, True), (f"W/{TAG}", False), ('"x"', False), ("Tue, 15 Nov 1994 12:45:26 GMT", False)],
-)
-def test_a_range_counts_only_for_the_very_same_bytes(header, applies):
-    assert range_applies(header, TAG) is applies
