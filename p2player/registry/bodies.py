@@ -43,8 +43,8 @@ async def send_file(request: web.BaseRequest, file: FileIO, span: Span) -> None:
 def _send_at_once(transport: asyncio.Transport, file: FileIO, span: Span) -> int:
     """Return how many bytes the socket took without waiting.
 
-    A small layer goes out whole this way; loop.sendfile would go around the event loop three times for it, which
-    costs a third of the requests per second at 256 KiB.
+    A small layer goes out whole this way. With loop.sendfile alone each goes around the event loop once more, and 32
+    clients get a fifth fewer layers of 256 KiB a second.
     """
     if transport.get_write_buffer_size():
         return 0  # what waits there has to go first
