@@ -10,8 +10,8 @@ from p2player.dht.routing import BUCKET_SIZE, Contact
 from p2player.dht.wire import FindName, FindNodes, FindProviders, ListNames, Reply
 
 Finding = FindNodes | FindProviders | FindName | ListNames
-Enough = Callable[[Contact, Reply], bool]
-"""Takes in an answer; tells whether no more are needed."""
+Take = Callable[[Contact, Reply], bool | None]
+"""Takes in an answer; returns True if no more are needed."""
 
 
 class Crawler:
@@ -22,23 +22,23 @@ class Crawler:
 
     async def nearest(self, key: bytes) -> list[Contact]:
         """Return the nodes nearest to key that answered, nearest first, at most `WIDTH`."""
-        return (await self.search(FindNodes(key), lambda _contact, _reply: False)).nearest()
+        return (await self.search(FindNodes(key), lambda _contact, _reply: None)).nearest()
 
-    async def search(self, request: Finding, enough: Enough) -> Lookup:
-        """Ask nodes nearer and nearer to the request's key until enough is told, or nobody is left to ask."""
+    async def search(self, request: Finding, take: Take) -> Lookup:
+        """Ask nodes nearer and nearer to the request's key until take has enough, or nobody is left to ask."""
         table = self._protocol.router
         known = table.nearest(request.key, BUCKET_SIZE) or table.nearest(request.key, BUCKET_SIZE, silent=True)
         lookup = Lookup(request.key, known, width=WIDTH)
-        await _Crawl(self._protocol, lookup, request, enough).run()
+        await _Crawl(self._protocol, lookup, request, take).run()
         return lookup
 
 
 class _Crawl:
-    def __init__(self, protocol: SealedProtocol, lookup: Lookup, request: Finding, enough: Enough) -> None:
+    def __init__(self, protocol: SealedProtocol, lookup: Lookup, request: Finding, take: Take) -> None:
         self._protocol = protocol
         self._lookup = lookup
         self._request = request
-        self._enough = enough
+        self._take = take
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -73,7 +73,7 @@ class _Crawl:
             own_id = self._protocol.router.node.id
             told = (n for n in answered.reply.neighbours if n.node_id != own_id and not self._protocol.shuns(n.node_id))
             self._lookup.answered(contact, [Contact(*neighbour) for neighbour in told])
-            if self._enough(contact, answered.reply):
+            if self._take(contact, answered.reply):
                 self._done.set_result(None)
         self._step()
 

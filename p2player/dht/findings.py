@@ -8,8 +8,8 @@ from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 
 QUORUM: Final = 3
-"""Holders to hear before what they agree on is believed to be all: records are stored at eight, so one of any three
-that missed the last change by lost datagrams is outvoted as long as six of the eight got it."""
+"""Holders to hear before what they know together is taken for all there is: records are stored at eight, and six of
+those suffice for one of any three to have the latest."""
 
 
 class Providers:
@@ -45,22 +45,22 @@ class Providers:
 
 
 class Names:
-    """The newest record of each name of one scope."""
+    """The newest record of each name of one scope.
+
+    There is no early end: nodes that were nearest before the cluster grew may hold old records and be met first.
+    """
 
     def __init__(self, scope: str) -> None:
         self._scope = scope
         self._newest: dict[str, NameRecord] = {}
-        self._holders = 0
 
-    def take(self, records: Iterable[bytes]) -> bool:
-        """Take in what one holder has. Returns whether enough holders were heard to know the newest."""
-        named = [r for r in _verified(records) if isinstance(r, NameRecord) and r.scope == self._scope]
-        for record in named:
-            known = self._newest.get(record.name)
-            if known is None or known.rank < record.rank:
-                self._newest[record.name] = record
-        self._holders += bool(named)
-        return self._holders >= QUORUM
+    def take(self, records: Iterable[bytes]) -> None:
+        """Take in what one holder has."""
+        for record in _verified(records):
+            if isinstance(record, NameRecord) and record.scope == self._scope:
+                known = self._newest.get(record.name)
+                if known is None or known.rank < record.rank:
+                    self._newest[record.name] = record
 
     def newest(self, name: str) -> NameRecord | None:
         """Return the newest record of name, be it one that withdraws the name."""

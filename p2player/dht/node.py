@@ -171,16 +171,14 @@ class DhtNode:
         key = key_of_scope(scope)
         found = findings.Names(scope)
         found.take(self._storage.names(key, "", self._now_ms()).records)
-        unfinished: list[tuple[Contact, Reply]] = []
+        first_pages: dict[bytes, Reply] = {}
 
-        def take(contact: Contact, reply: Reply) -> bool:
+        def take(contact: Contact, reply: Reply) -> None:
             found.take(reply.records)
-            if reply.total > len(reply.records):
-                unfinished.append((contact, reply))
-            return False
+            first_pages[contact.id] = reply
 
-        await self._crawler.search(ListNames(key, ""), take)
-        await asyncio.gather(*(self._read_on(key, *page, found) for page in unfinished[: findings.QUORUM]))
+        holders = (await self._crawler.search(ListNames(key, ""), take)).nearest()[: findings.QUORUM]
+        await asyncio.gather(*(self._read_on(key, holder, first_pages[holder.id], found) for holder in holders))
         return found.all()
 
     async def _read_on(self, key: bytes, contact: Contact, page: Reply, found: findings.Names) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from p2player.dht.crawl import Crawler
 from p2player.dht.findings import Names
-from p2player.dht.protocol import Answered, SealedProtocol
+from p2player.dht.protocol import SealedProtocol
 from p2player.dht.records import NameRecord, Provider
 from p2player.dht.routing import Contact
 from p2player.dht.storage import Storage
@@ -37,18 +37,12 @@ class Placement:
             return Placed(newer=_newest(record, [outdated_by]))
         targets = {contact.id: contact for contact in [*also, *await self._crawler.nearest(record.key)]}
         request = Store(record.pack())
-        answers = await asyncio.gather(*(self._store_at(contact, request) for contact in targets.values()))
+        asked = (self._protocol.ask(contact.address, request, contact.id) for contact in targets.values())
+        answers = await asyncio.gather(*asked)
         answered = [answer for answer in answers if answer is not None]
         holders = tuple(answer.contact for answer in answered if not answer.reply.records)
         kept_instead = [raw for answer in answered for raw in answer.reply.records]
         return Placed(holders, _newest(record, kept_instead))
-
-    async def _store_at(self, contact: Contact, request: Store) -> Answered | None:
-        for _ in range(2):  # one datagram may be lost; two in a row, and the node is gone
-            answer = await self._protocol.ask(contact.address, request, contact.id)
-            if answer is not None:
-                return answer
-        return None
 
 
 def _newest(record: NameRecord | Provider, kept_instead: Iterable[bytes]) -> NameRecord | None:

@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from kademlia.protocol import KademliaProtocol
@@ -35,13 +35,16 @@ class Answered(NamedTuple):
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Pending:
-    future: "asyncio.Future[Answered | None]"
-    timeout: asyncio.TimerHandle
+    """A request under way; each time it is sent it has another id, so that round trips are measured exactly."""
+
+    request: Request
     address: Address
     node_id: bytes | None
-    asked_at: float
+    future: "asyncio.Future[Answered | None]"
+    timer: asyncio.TimerHandle | None = None
+    sent_at: dict[bytes, float] = field(default_factory=dict)
 
 
 class SealedProtocol(KademliaProtocol):
@@ -72,17 +75,16 @@ class SealedProtocol(KademliaProtocol):
     def ask(
         self, address: Address, request: Request, node_id: bytes | None = None
     ) -> "asyncio.Future[Answered | None]":
-        """Send request and return a future of the answer: None if none came in time, or not from the node node_id."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answered | None] = loop.create_future()
+        """Return a future of the answer to request: None if none came in time, or not from the node node_id.
+
+        A datagram may be lost, so a request whose answer is late is sent once more.
+        """
+        pending = _Pending(request, address, node_id, asyncio.get_running_loop().create_future())
         if self.transport is None:
-            future.set_result(None)
-            return future
-        message_id = os.urandom(MESSAGE_ID_BYTES)
-        timeout = loop.call_later(self.round_trip.limit, self._timeout, message_id)
-        self._outstanding[message_id] = _Pending(future, timeout, address, node_id, loop.time())
-        self._send(message_id, request, address)
-        return future
+            pending.future.set_result(None)
+        else:
+            self._send_request(pending, self.round_trip.patience, self._repeat)
+        return pending.future
 
     def shuns(self, node_id: bytes) -> bool:
         """Tell whether that node left a request unanswered lately and has not been heard of since."""
@@ -109,11 +111,8 @@ class SealedProtocol(KademliaProtocol):
         if self.transport is not None:
             self.transport.close()
             self.transport = None
-        for pending in self._outstanding.values():
-            pending.timeout.cancel()
-            if not pending.future.done():
-                pending.future.set_result(None)
-        self._outstanding.clear()
+        for pending in set(self._outstanding.values()):
+            self._finish(pending, None)
 
     def _accept(self, message: Message, sender: bytes, address: Address) -> None:
         if message.public_key == self._public_key:
@@ -130,32 +129,41 @@ class SealedProtocol(KademliaProtocol):
         pending = self._outstanding.get(message_id)
         if pending is None or pending.address != address:
             raise DatagramError("unasked_reply")
-        del self._outstanding[message_id]
-        pending.timeout.cancel()
-        self.round_trip.took(_now() - pending.asked_at)
+        self.round_trip.took(_now() - pending.sent_at[message_id])
         self._shunned.pop(sender, None)
         self._seen_at(sender, reply.seen.host)
         contact = self.router.heard(sender, address)
-        as_expected = pending.node_id in {None, sender}
-        if not as_expected:
-            self._miss(pending.node_id)
-        if not pending.future.done():
-            pending.future.set_result(Answered(contact, reply) if as_expected else None)
+        if pending.node_id in {None, sender}:
+            self._finish(pending, Answered(contact, reply))
+        else:
+            self._miss(pending)
 
-    def _timeout(self, msg_id: bytes) -> None:
-        pending = self._outstanding.pop(msg_id)
+    def _send_request(self, pending: _Pending, wait: float, then: Callable[[_Pending], None]) -> None:
+        message_id = os.urandom(MESSAGE_ID_BYTES)
+        self._outstanding[message_id] = pending
+        pending.sent_at[message_id] = _now()
+        pending.timer = asyncio.get_running_loop().call_later(wait, then, pending)
+        self._send(message_id, pending.request, pending.address)
+
+    def _repeat(self, pending: _Pending) -> None:
+        self._send_request(pending, self.round_trip.limit - self.round_trip.patience, self._miss)
+
+    def _finish(self, pending: _Pending, answered: Answered | None) -> None:
+        for message_id in pending.sent_at:
+            del self._outstanding[message_id]
+        if pending.timer is not None:
+            pending.timer.cancel()
+        if not pending.future.done():
+            pending.future.set_result(answered)
+
+    def _miss(self, pending: _Pending) -> None:
         self._counters["requests_unanswered"] += 1
-        self._miss(pending.node_id)
-        if not pending.future.done():
-            pending.future.set_result(None)
-
-    def _miss(self, node_id: bytes | None) -> None:
-        if node_id is None:
-            return
-        self.router.missed(node_id)
-        if len(self._shunned) >= _SHUNNED_KEPT:
-            del self._shunned[next(iter(self._shunned))]
-        self._shunned[node_id] = _now() + _SHUNNED_FOR
+        if (node_id := pending.node_id) is not None:
+            self.router.missed(node_id)
+            if len(self._shunned) >= _SHUNNED_KEPT:
+                del self._shunned[next(iter(self._shunned))]
+            self._shunned[node_id] = _now() + _SHUNNED_FOR
+        self._finish(pending, None)
 
     def _send(self, message_id: bytes, body: Request | Reply, address: Address) -> None:
         if self.transport is None:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from p2player.dht.wire import Address
 
@@ -11,13 +11,16 @@ OpenDatagrams: TypeAlias = Callable[[asyncio.DatagramProtocol, str, int], Awaita
 """Connects a protocol to (host, port), port 0 meaning any, and returns the address bound; raises OSError."""
 
 _RECEIVE_BUFFER: Final = 1 << 20
+_MAPPED: Final = "::ffff:"
 _ELSEWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # RFC 5737, RFC 3849
 
 
 async def open_udp(protocol: asyncio.DatagramProtocol, host: str, port: int) -> Address:
     """Bind protocol to a UDP socket; see OpenDatagrams."""
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: protocol, local_addr=(host, port))
+    transport, _ = await loop.create_datagram_endpoint(
+        lambda: _DualStack(protocol) if ":" in host else protocol, local_addr=(host, port)
+    )
     sock = cast("socket.socket", transport.get_extra_info("socket"))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
     return Address(*sock.getsockname()[:2])
@@ -32,3 +35,32 @@ def host_seen_elsewhere(bound_host: str) -> str:
         except OSError:
             return "::1" if family is socket.AF_INET6 else "127.0.0.1"
         return str(probe.getsockname()[0])
+
+
+class _DualStack(asyncio.DatagramProtocol):
+    """Lets a protocol on an IPv6 socket see IPv4 nodes at their IPv4 addresses (RFC 4291, section 2.5.5.2)."""
+
+    def __init__(self, inner: asyncio.DatagramProtocol) -> None:
+        self._inner = inner
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._inner.connection_made(_MappingTransport(cast("asyncio.DatagramTransport", transport)))
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        self._inner.datagram_received(data, (addr[0].removeprefix(_MAPPED), addr[1]))
+
+    def error_received(self, exc: Exception) -> None:
+        self._inner.error_received(exc)
+
+
+class _MappingTransport(asyncio.DatagramTransport):
+    def __init__(self, inner: asyncio.DatagramTransport) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None:
+        host, port = addr
+        self._inner.sendto(data, (host if ":" in host else _MAPPED + host, port))
+
+    def close(self) -> None:
+        self._inner.close()

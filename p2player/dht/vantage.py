@@ -25,7 +25,7 @@ class Vantage:
         """Take in that the node voter sees us at host. Returns whether our own idea of it has changed."""
         if self._fixed or self._votes.get(voter) == host:
             return False
-        self._votes[voter] = host
+        self._votes[voter] = str(ipaddress.ip_address(host))
         if len(self._votes) > _VOTERS:
             self._votes.popitem(last=False)
         before, self.host = self.host, self._elected()

@@ -1,0 +1,128 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2player.dht.packing import pack
+from p2player.dht.records import MAX_RECORD
+from p2player.dht.wire import (
+    MAX_DATAGRAM,
+    Address,
+    Codec,
+    DatagramError,
+    FindName,
+    FindNodes,
+    FindProviders,
+    ListNames,
+    Message,
+    Neighbour,
+    Ping,
+    Reply,
+    Store,
+    neighbours_that_fit,
+    records_that_fit,
+)
+
+KEY = bytes(range(32))
+CODEC = Codec(KEY)
+keys = st.binary(min_size=20, max_size=20)
+hosts = st.ip_addresses(v=4).map(str) | st.ip_addresses(v=6, network="2001:db8::/32").map(str)
+addresses = st.builds(Address, hosts, st.integers(1, 65535))
+neighbours = st.builds(Neighbour, keys, addresses)
+records = st.binary(max_size=200)
+requests = st.one_of(
+    st.just(Ping()),
+    st.builds(FindNodes, keys),
+    st.builds(FindProviders, keys),
+    st.builds(FindName, keys, st.text(max_size=200)),
+    st.builds(ListNames, keys, st.text(max_size=200)),
+    st.builds(Store, st.binary(max_size=MAX_RECORD)),
+)
+replies = st.builds(
+    Reply,
+    addresses,
+    st.lists(neighbours, max_size=8).map(tuple),
+    st.lists(records, max_size=3).map(tuple),
+    st.integers(0, 2**31),
+)
+messages = st.builds(
+    Message, st.binary(min_size=8, max_size=8), st.binary(min_size=32, max_size=32), st.one_of(requests, replies)
+)
+
+
+def sealed(plain: bytes) -> bytes:
+    nonce = bytes(12)
+    return b"\x01" + nonce + CODEC._cipher.encrypt(nonce, plain, b"\x01")
+
+
+@given(messages)
+def test_message_comes_back_from_its_datagram(message):
+    datagram = CODEC.encode(message)
+    assert CODEC.decode(datagram) == message
+
+
+@given(messages)
+def test_datagram_of_another_cluster_is_not_opened(message):
+    with pytest.raises(DatagramError, match="not_sealed_with_our_key"):
+        Codec(bytes(32)).decode(CODEC.encode(message))
+
+
+@given(st.binary(max_size=1500))
+def test_random_bytes_are_refused(datagram):
+    with pytest.raises(DatagramError):
+        CODEC.decode(datagram)
+
+
+@given(messages, st.data())
+def test_any_changed_byte_is_noticed(message, data):
+    datagram = bytearray(CODEC.encode(message))
+    position = data.draw(st.integers(0, len(datagram) - 1))
+    datagram[position] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(DatagramError):
+        CODEC.decode(bytes(datagram))
+
+
+@given(st.binary(min_size=1, max_size=300))
+def test_sealed_garbage_is_malformed(plain):
+    with pytest.raises(DatagramError, match="malformed"):
+        CODEC.decode(sealed(plain))
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**63) | st.binary(max_size=40) | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+)
+
+
+@given(
+    st.binary(min_size=8, max_size=8),
+    st.binary(min_size=32, max_size=32),
+    st.integers(0, 6),
+    st.lists(values, max_size=5),
+)
+def test_sealed_message_of_any_shape_is_parsed_or_malformed(message_id, public_key, kind, fields):
+    try:
+        message = CODEC.decode(sealed(pack([message_id, public_key, kind, *fields])))
+    except DatagramError as error:
+        assert error.reason == "malformed"
+    else:
+        assert CODEC.decode(CODEC.encode(message)) == message
+
+
+@pytest.mark.parametrize("size", [MAX_DATAGRAM + 1, 9000])
+def test_longer_datagram_than_we_send_is_refused_unopened(size):
+    with pytest.raises(DatagramError, match="too_long"):
+        CODEC.decode(b"\x01" * size)
+
+
+@given(st.lists(st.integers(1, MAX_RECORD), max_size=10), st.lists(neighbours, max_size=30), st.integers(0, 2**32 - 1))
+def test_filled_reply_fits_a_datagram(sizes, known, total):
+    fitting = records_that_fit([bytes(size) for size in sizes])
+    beside = neighbours_that_fit(known, fitting)
+    reply = Reply(Address("2001:db8::1", 65535), beside, fitting, total)
+    assert len(CODEC.encode(Message(bytes(8), bytes(32), reply))) <= MAX_DATAGRAM
+    assert bool(fitting) == bool(sizes)
+    assert len(beside) >= min(len(known), 5)
+
+
+def test_four_ordinary_provider_records_fit_one_reply(provider):
+    assert len(records_that_fit([provider(node=n).pack() for n in range(9)])) == 4
