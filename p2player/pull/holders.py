@@ -36,8 +36,7 @@ class Claim:
 
 
 def claims_of(providers: Iterable[Provider], salt: bytes) -> list[Claim]:
-    """Return what providers claim, the claim that most complete holders make first. Statements without a root and too
-    large for the peer interface are left out: nothing can be fetched by them yet."""
+    """Return what providers claim, the claim that most complete holders make first."""
     by_metainfo: dict[Metainfo, list[Holder]] = {}
     for provider in providers:
         metainfo = Metainfo(provider.digest, provider.size, provider.root, salt)

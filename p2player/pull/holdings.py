@@ -85,11 +85,19 @@ class Holdings:
                 scope = referrers_scope(document.content.subject.digest)
                 await self._discovery.publish(self._sign(scope, str(blob.digest), document.descriptor))
 
-    async def drop(self, digests: Sequence[Digest], blobs: Sequence[StoredBlob] = ()) -> None:
-        """Withdraw digests that are no longer held, and stop seeding them."""
+    async def announce_partial(self, metainfo: Metainfo) -> None:
+        """Tell the cluster that this node is fetching a blob, and has pieces of it to give."""
+        await self._discovery.announce(metainfo.digest, metainfo.size, metainfo.root, complete=False)
+
+    async def withdraw(self, digests: Iterable[Digest]) -> None:
+        """Tell the cluster that these are not, or no longer, held here."""
+        await asyncio.gather(*(self._discovery.withdraw(digest) for digest in digests))
+
+    async def drop(self, blobs: Sequence[StoredBlob]) -> None:
+        """Stop seeding and announcing blobs that are about to leave the store, or have left it."""
         for blob in blobs:
             self._swarms.stop_seeding(self.metainfo(blob))
-        await asyncio.gather(*(self._discovery.withdraw(digest) for digest in digests))
+        await self.withdraw(blob.digest for blob in blobs)
 
     async def publish(self, reference: Reference, descriptor: Descriptor) -> None:
         """Make a tag mean descriptor in the whole cluster, whatever it meant before."""

@@ -19,11 +19,8 @@ LOOK_AGAIN = 5.0
 """Seconds between two looks at who has the blob while bytes arrive: others may have joined since."""
 STALLED = 1.5
 """Seconds without a byte after which it is looked again, and again every so often."""
-EMPTY_RETRY = 0.3
-"""Seconds to wait when nobody was found, before the one second look."""
 GIVE_UP = 30.0
 """Seconds without a byte after which it is over; the runtime then goes to the registry itself."""
-_LOOKS_FOR_NOBODY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ class Hunt:
     _refused: set[Metainfo] = field(default_factory=set)
     _current: Metainfo | None = None
     _looking: bool = False
-    _looks: int = 0
+    _last_chance: bool = False
     _looked_at: float = 0.0
     _received_at: float = 0.0
     _failure: P2PlayerError | None = None
@@ -84,7 +81,6 @@ class Hunt:
     def found(self, claims: Iterable[Claim], now: float) -> list[Command]:
         """Take what a look has found."""
         self._looking = False
-        self._looks += 1
         self._looked_at = now
         fresh: list[Holder] = []
         for claim in claims:
@@ -126,12 +122,8 @@ class Hunt:
             return [GiveUp(self._stalled())]
         if self._looking:
             return []
-        quiet = now - self._looked_at
-        if self._current is None:
-            due = quiet >= EMPTY_RETRY
-        else:
-            due = quiet >= LOOK_AGAIN or (now - self._received_at >= STALLED and quiet >= STALLED)
-        return self._look() if due else []
+        patience = STALLED if now - self._received_at >= STALLED else LOOK_AGAIN
+        return self._look() if now - self._looked_at >= patience else []
 
     def _next(self, now: float) -> list[Command]:
         candidates = [
@@ -142,12 +134,14 @@ class Hunt:
         if candidates:
             *_, metainfo = max(candidates, key=lambda candidate: candidate[:2])
             self._current = metainfo
+            self._last_chance = False
             self._received_at = now
             holders = tuple(holder for holder in self._claims[metainfo].values() if holder.node not in self.banned)
             return [Begin(Claim(metainfo, holders))]
-        if self._looks >= _LOOKS_FOR_NOBODY:
+        if self._last_chance:
             return [GiveUp(self._failure or self._not_found())]
-        return []
+        self._last_chance = True
+        return self._look()
 
     def _look(self) -> list[Command]:
         self._looking = True

@@ -32,8 +32,8 @@ class Transfer(Protocol):
 
     metainfo: Metainfo
 
-    async def piece(self, index: int) -> bytes:
-        """Return one verified piece, which is fetched before others once asked for. Raises what `fail` was given."""
+    async def piece(self, index: int, *, urgent: bool) -> bytes:
+        """Return one verified piece; an urgent one is fetched before others. Raises what `fail` was given."""
 
     def connect(self, peers: Sequence[SwarmPeer]) -> None:
         """Add peers to fetch from; known ones are not added twice."""

@@ -47,10 +47,10 @@ class LibtorrentTransfer:
         self._received = 0
         self._connections: dict[tuple[Address, bytes], int] = {}
 
-    async def piece(self, index: int) -> bytes:
-        """Return one verified piece, which is fetched before others once asked for. Raises what `fail` was given."""
+    async def piece(self, index: int, *, urgent: bool) -> bytes:
+        """Return one verified piece; an urgent one is fetched before others. Raises what `fail` was given."""
         if index not in self._have:
-            for ahead in range(index, min(index + _READ_AHEAD, self.metainfo.piece_count)):
+            for ahead in range(index, min(index + _READ_AHEAD, self.metainfo.piece_count) if urgent else index):
                 if ahead not in self._have:
                     self.handle.set_piece_deadline(ahead, _DEADLINE_STEP * (ahead - index))
             await self._verified.wait(index)

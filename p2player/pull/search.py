@@ -1,0 +1,38 @@
+"""Asking the DHT who has a blob, and what they claim its torrent is."""
+
+import asyncio
+from typing import Final
+
+from p2player.dht.discovery import Discovery
+from p2player.errors import BlobNotFound
+from p2player.oci.digest import Digest
+from p2player.pull.holders import Claim, claims_of
+from p2player.pull.journal import Journal
+
+_WANT: Final = 16
+_RETRY: Final = 0.3
+
+
+class Search:
+    """Claims by digest. `salt` is the cluster's, which enters every infohash."""
+
+    def __init__(self, discovery: Discovery, journal: Journal, salt: bytes) -> None:
+        self._discovery = discovery
+        self._journal = journal
+        self._salt = salt
+
+    async def look(self, digest: Digest) -> list[Claim]:
+        """Return what is claimed of digest now, likeliest first; [] if nobody has it."""
+        providers = await self._discovery.find(digest, _WANT)
+        self._journal.add(digest, f"the DHT knows {len(providers)} other node(s) that have it")
+        return claims_of(providers, self._salt)
+
+    async def look_twice(self, digest: Digest) -> list[Claim]:
+        """Return what is claimed of digest, or raise BlobNotFound. One lost datagram is not taken for an answer."""
+        for pause in (_RETRY, 0):
+            if claims := await self.look(digest):
+                return claims
+            await asyncio.sleep(pause)
+        raise BlobNotFound(
+            f"no node announces {digest}", hint="is a node that holds it running? see the cluster with: p2player peers"
+        )
