@@ -16,9 +16,8 @@ INDEX = "index.json"
 LAYOUT = "oci-layout"
 BLOBS = "blobs"
 REF_NAME = "org.opencontainers.image.ref.name"
-_CONTAINERD_NAME = (
-    "io.containerd.image.name"  # the whole name, where containerd and docker keep only the tag in REF_NAME
-)
+# The whole name, where containerd and docker keep only the tag in REF_NAME.
+_CONTAINERD_NAME = "io.containerd.image.name"
 
 
 class LayoutSource:

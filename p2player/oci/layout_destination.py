@@ -21,7 +21,10 @@ _LAYOUT_VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 
 
 class LayoutDestination:
-    """An image layout directory, new or with other images in it, which stay."""
+    """An image layout directory, new or with other images in it, which stay.
+
+    A Docker manifest stays one, so that its digest stays. skopeo then finds the image only while it is alone there.
+    """
 
     holds_images = True
 
@@ -167,5 +170,10 @@ def _index(entries: list[dict[str, Any]]) -> bytes:
 
 
 def _same_image(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    names = [(entry.get("annotations") or {}).get(REF_NAME) for entry in (one, other)]
-    return names[0] == names[1] and (names[0] is not None or one.get("digest") == other.get("digest"))
+    name = _ref_name(one)
+    return name == _ref_name(other) and (name is not None or one.get("digest") == other.get("digest"))
+
+
+def _ref_name(entry: dict[str, Any]) -> Any:
+    annotations = entry.get("annotations")
+    return annotations.get(REF_NAME) if isinstance(annotations, dict) else None

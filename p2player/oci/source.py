@@ -17,9 +17,7 @@ from p2player.errors import BadInput, DigestMismatch, InvalidArchive
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import MAX_DOCUMENT, Descriptor, Document, Index, sniff
 from p2player.oci.mediatypes import DOCUMENTS
-from p2player.oci.tarstream import ByteStream
-
-CHUNK = 256 * 1024
+from p2player.oci.tarstream import CHUNK, ByteStream
 
 
 @dataclass(frozen=True, slots=True)

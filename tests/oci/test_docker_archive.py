@@ -4,8 +4,10 @@ import json
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
-from p2player.errors import DigestMismatch, InvalidArchive
+from p2player.errors import DigestMismatch, InvalidArchive, P2PlayerError
 from p2player.oci.digest import Digest
 from p2player.oci.docker_archive import DockerArchiveSource
 from p2player.oci.manifest import Document
@@ -182,3 +184,18 @@ def test_what_is_left_unread_is_still_checked(tar_of, make_image, docker_save):
         for _ in source.blobs():
             pass
         assert [image.name for image in source.images()] == ["app:1"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9000), st.binary(min_size=1, max_size=9)), min_size=1, max_size=4))
+def test_any_damage_fails_the_pass_or_harms_no_image(tar_of, make_image, docker_save, read_all, damages):
+    image = make_image(b"1", b"2")
+    data = bytearray(tar_of(*docker_save(image, "app:1")))
+    for position, junk in damages:
+        data[position : position + len(junk)] = junk
+    try:
+        images, blobs = read_all(DockerArchiveSource("archive", io.BytesIO(bytes(data))))
+    except P2PlayerError:
+        return
+    for each in images:
+        document = Document.parse(blobs[each.descriptor.digest])
+        assert all(child.digest.matches(blobs[child.digest]) for child in document.children)

@@ -61,7 +61,7 @@ def test_the_directorys_own_name_goes_first(tmp_path, make_image, write_all, rea
 def test_members_of_the_index_that_are_unknown_here_stay(tmp_path, make_image, write_all):
     write_all(LayoutDestination(tmp_path), make_image(b"1"), "one")
     index = json.loads((tmp_path / "index.json").read_bytes())
-    index["manifests"][0]["x-other"] = [1]
+    index["manifests"][0] |= {"x-other": [1], "annotations": []}
     (tmp_path / "index.json").write_text(json.dumps(index))
 
     write_all(LayoutDestination(tmp_path), make_image(b"2"), "two")
