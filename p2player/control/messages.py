@@ -1,0 +1,110 @@
+"""What travels over the control socket, besides the types of the parts themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from p2player.control.codec import error_from_json, error_to_json, from_json, to_json
+from p2player.errors import BadInput, P2PlayerError
+from p2player.oci.digest import Digest
+from p2player.oci.manifest import Descriptor
+from p2player.oci.reference import Reference
+from p2player.peer.identity import NodeId
+from p2player.pull.events import BlobProgress, PullResult
+from p2player.store.verify import Checked
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A node at a glance."""
+
+    node_id: str
+    version: str
+    data_dir: str
+    secret: bool
+    """Whether the cluster has one."""
+    registry: str
+    """`HOST:PORT` as bound, like the two below."""
+    cluster: str
+    swarm: str
+    uptime_seconds: int
+    peers: int
+    """Nodes in the routing table of the DHT."""
+    blobs: int
+    bytes: Mapping[str, int]
+    """Bytes served from the store (`local`), fetched from a `peer`, and fetched from `upstream`, since start."""
+    dropped: Mapping[str, int]
+    """What came in malformed or unwelcome, by where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A name in the store, and what is here of the image it means."""
+
+    name: str
+    digest: Digest
+    size: int
+    """Bytes of all its blobs that are here."""
+    complete: bool
+    """Whether at least one of its platforms is here as a whole, and none in part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A node that this one knows."""
+
+    node_id: NodeId
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What to pull."""
+
+    target: str
+    """A reference or a digest."""
+    platform: str | None
+    """`os/architecture[/variant]` or `all`; None is the daemon's own, or the only one there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobOffer:
+    """A blob that an import could bring in."""
+
+    digest: Digest | None
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """A tag for an image of an import."""
+
+    reference: Reference
+    descriptor: Descriptor
+
+
+Event = BlobProgress | PullResult | Checked | P2PlayerError
+
+_EVENTS: Final[Mapping[str, type[BlobProgress | PullResult | Checked]]] = {
+    "progress": BlobProgress,
+    "pulled": PullResult,
+    "checked": Checked,
+}
+_NAMES: Final = {kind: name for name, kind in _EVENTS.items()}
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """Return the event as one line of a stream has it."""
+    if isinstance(event, P2PlayerError):
+        return {"event": "error", **error_to_json(event)}
+    return {"event": _NAMES[type(event)], **to_json(event)}
+
+
+def event_from_json(members: dict[str, Any]) -> Event:
+    """Return the event that a line spells, or raise BadInput."""
+    name = members.get("event")
+    if name == "error":
+        return error_from_json(members)
+    if name not in _EVENTS:
+        raise BadInput(f"not an event: {str(members)[:200]}")
+    return from_json(_EVENTS[str(name)], members)
