@@ -81,10 +81,14 @@ class Membership:
         return False
 
     async def _refresh(self) -> None:
-        # One lookup a minute, in one bucket after the other by chance, instead of all of them once an hour. A door is
-        # knocked at besides, so that two halves of a cluster that lost each other find together again.
-        bucket = self._rng.choice(self._protocol.router.buckets)
+        # One lookup a minute, in some bucket, instead of one in each bucket every hour at once. Those who missed their
+        # last request get a second chance. A door is knocked at besides, so that two halves of a cluster that lost each
+        # other find together again.
+        table = self._protocol.router
+        bucket = self._rng.choice(table.buckets)
         await self._crawler.nearest(self._rng.randint(*bucket.range).to_bytes(ID_BITS // 8, "big"))
+        silent = [contact for contact in table.contacts() if contact.silent]
+        await asyncio.gather(*(self._protocol.ask(contact.address, Ping(), contact.id) for contact in silent))
         if self._doors:
             await self._knock([self._rng.choice(list(self._doors))])
 

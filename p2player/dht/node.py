@@ -128,8 +128,9 @@ class DhtNode:
         return await self._membership.join(addresses)
 
     def contacts(self) -> list[tuple[NodeId, str, int]]:
-        """Return the nodes known: id, host and cluster port."""
-        return [(NodeId(contact.id), contact.ip, contact.port) for contact in self._table.contacts()]
+        """Return the nodes known that answered when last asked: id, host and cluster port."""
+        answering = (contact for contact in self._table.contacts() if not contact.silent)
+        return [(NodeId(contact.id), contact.ip, contact.port) for contact in answering]
 
     @property
     def counters(self) -> dict[str, int]:

@@ -100,12 +100,12 @@ values = st.recursive(
     st.lists(values, max_size=5),
 )
 def test_sealed_message_of_any_shape_is_parsed_or_malformed(message_id, public_key, kind, fields):
+    datagram = sealed(pack([message_id, public_key, kind, *fields]))
     try:
-        message = CODEC.decode(sealed(pack([message_id, public_key, kind, *fields])))
-    except DatagramError as error:
-        assert error.reason == "malformed"
-    else:
-        assert CODEC.decode(CODEC.encode(message)) == message
+        message = CODEC.decode(datagram)
+    except DatagramError:
+        return
+    assert CODEC.decode(CODEC.encode(message)) == message
 
 
 @pytest.mark.parametrize("size", [MAX_DATAGRAM + 1, 9000])
