@@ -73,8 +73,7 @@ class Attempt:
             await asyncio.to_thread(hasher.update, await self._transfer.piece(index, urgent=False))
         if hasher.hexdigest() != digest.hex:
             raise DigestMismatch(f"what was fetched as {digest} is {digest.algorithm}:{hasher.hexdigest()}")
-        piece_layer = await self._transfer.complete()
-        return MerkleTree(self.metainfo.root, piece_layer, self.metainfo.size)
+        return await self._transfer.complete()
 
     def _fail(self, error: BaseException) -> None:
         reason = error if isinstance(error, Exception) else DigestMismatch(f"{self.metainfo.digest} was given up")

@@ -61,7 +61,7 @@ class MerkleHasher:
         size = len(self._leaves) // HASH_BYTES * BLOCK + BLOCK - self._room
         if self._room < BLOCK:
             self._close_block()
-        return _tree(bytes(self._leaves), size)
+        return tree_of_leaves(bytes(self._leaves), size)
 
     def _close_block(self) -> None:
         self._leaves += self._block.digest()
@@ -69,7 +69,8 @@ class MerkleHasher:
         self._room = BLOCK
 
 
-def _tree(leaves: bytes, size: int) -> MerkleTree:
+def tree_of_leaves(leaves: bytes, size: int) -> MerkleTree:
+    """Return the tree of a blob of size bytes whose blocks have these hashes, 32 bytes each, in order."""
     layer, piece_layer = leaves, b""
     covered, piece = BLOCK, piece_length(size)
     # The root of a tree of zero leaves, as high as `layer` is: what stands in it beyond the end of the blob.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from p2player.store.merkle import MerkleTree
 from p2player.swarm.metainfo import Metainfo
 
 Address = tuple[str, int]
@@ -44,8 +45,8 @@ class Transfer(Protocol):
     def fail(self, error: Exception) -> None:
         """End it: whoever waits for a piece gets error."""
 
-    async def complete(self) -> bytes:
-        """Return the piece layer once every byte is in the file and flushed; `Progress` no longer changes then."""
+    async def complete(self) -> MerkleTree:
+        """Return the blob's hash tree once every byte is in the file; `progress` no longer changes then."""
 
     async def move(self, path: Path) -> None:
         """Go on seeding from path, another link to the same file."""

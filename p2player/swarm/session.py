@@ -98,7 +98,7 @@ class LibtorrentSwarms:
         handle = self._session.add_torrent(params)
         handle.set_metadata(metainfo.info())
         self._handles[metainfo.infohash] = handle
-        transfer = self._transfers[handle] = LibtorrentTransfer(metainfo, handle, peers)
+        transfer = self._transfers[handle] = LibtorrentTransfer(metainfo, path, handle, peers)
         return transfer
 
     def abandon(self, transfer: Transfer) -> None:

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import libtorrent as lt
 
 from p2player.errors import StorageError
+from p2player.store.hashing import hash_file
+from p2player.store.merkle import MerkleTree, tree_of_leaves
 from p2player.swarm.arrivals import Arrivals
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import Address, Progress, SwarmPeer
@@ -32,8 +34,9 @@ Stage = Literal["finished", "flushed", "saved", "moved"]
 class LibtorrentTransfer:
     """A `Transfer` that is a torrent of a libtorrent session, which passes the torrent's alerts on to the `on_…` methods."""
 
-    def __init__(self, metainfo: Metainfo, handle: lt.torrent_handle, peers: Sequence[SwarmPeer]) -> None:
+    def __init__(self, metainfo: Metainfo, path: Path, handle: lt.torrent_handle, peers: Sequence[SwarmPeer]) -> None:
         self.metainfo = metainfo
+        self.path = path
         self.handle = handle
         self._known: set[Address] = {peer.address for peer in peers}
         self._have: set[int] = set()
@@ -41,7 +44,7 @@ class LibtorrentTransfer:
         self._read: Arrivals[int, bytes] = Arrivals()
         self._stages: Arrivals[Stage, None] = Arrivals()
         self._cache: OrderedDict[int, bytes] = OrderedDict()
-        self._piece_layer = b""
+        self._leaves = b""
         self._is_finished = False
         self._is_sequential = all(peer.is_seed for peer in peers)
         self._received = 0
@@ -83,8 +86,8 @@ class LibtorrentTransfer:
         for arrivals in (self._verified, self._read, self._stages):
             arrivals.fail(error)
 
-    async def complete(self) -> bytes:
-        """Return the piece layer once every byte is in the file and flushed; `progress` no longer changes then."""
+    async def complete(self) -> MerkleTree:
+        """Return the blob's hash tree once every byte is in the file; `progress` no longer changes then."""
         if not self._is_finished:
             await self._stages.wait("finished")
         await self.look()
@@ -92,10 +95,17 @@ class LibtorrentTransfer:
         await self._stages.wait("flushed")
         self.handle.save_resume_data(lt.save_resume_flags_t.save_info_dict)
         await self._stages.wait("saved")
-        return self._piece_layer
+        return await asyncio.to_thread(self._tree)
+
+    def _tree(self) -> MerkleTree:
+        # libtorrent has hashed every block, so there is no need to do it again. It can write the piece layer too, but
+        # takes two seconds a GiB for that. What it says is checked; should it say something else, the file decides.
+        tree = tree_of_leaves(self._leaves, self.metainfo.size)
+        return tree if tree.root == self.metainfo.root else hash_file(self.path, self.metainfo.digest.algorithm)[1]
 
     async def move(self, path: Path) -> None:
         """Go on seeding from path, another link to the same file."""
+        self.path = path
         self.handle.rename_file(0, str(path))
         await self._stages.wait("moved")
 
@@ -167,9 +177,9 @@ class LibtorrentTransfer:
         self._stages.arrive("flushed", None)
 
     def on_resume_data(self, params: lt.add_torrent_params) -> None:
-        """Keep the piece layer, which peers sent and libtorrent checked against the root."""
-        torrent: Any = lt.write_torrent_file(params)
-        self._piece_layer = torrent.get(b"piece layers", {}).get(self.metainfo.root, b"")
+        """Keep the hashes of all blocks, which libtorrent has checked against the root."""
+        resume_data: Any = lt.write_resume_data(params)
+        self._leaves = resume_data[b"trees"][0][b"hashes"]
         self._stages.arrive("saved", None)
 
     def on_moved(self) -> None:
