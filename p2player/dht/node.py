@@ -36,7 +36,7 @@ from p2player.dht.state import State
 from p2player.dht.storage import Storage
 from p2player.dht.udp import OpenDatagrams, host_seen_elsewhere, open_udp
 from p2player.dht.vantage import Vantage
-from p2player.dht.wire import Address, Codec, FindName, FindProviders, ListNames, Reply, Request
+from p2player.dht.wire import Address, Codec, FindName, FindProviders, ListNames, Ping, Reply, Request
 from p2player.errors import AddressUnusable
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId
@@ -203,7 +203,9 @@ class DhtNode:
             log.info("other nodes see this one at %s", host)
             self._announcer.hurry()
 
-    def _contact_added(self) -> None:
+    def _contact_added(self, contact: Contact) -> None:
+        if self._vantage.unconfirmed:
+            self._protocol.ask(contact.address, Ping(), contact.id)  # its answer tells where we are seen
         # With twice the nodes known, others are nearest to many of the keys. The table may have shrunk before.
         size = len(self._table)
         self._size_when_placed = min(self._size_when_placed, size - 1)

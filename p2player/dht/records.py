@@ -7,7 +7,7 @@ signer can have made it; a record that does not repack to the same bytes is refu
 import hashlib
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Self
 
@@ -98,8 +98,7 @@ class Provider:
     ) -> Self:
         """Return the record of these facts, signed by identity."""
         unsigned = cls(identity.public_key, digest, size, root, address, complete, issued, expires, withdrawn)
-        signature = identity.sign(_CONTEXT + unsigned._body())
-        return cls(identity.public_key, digest, size, root, address, complete, issued, expires, withdrawn, signature)
+        return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))
 
     @classmethod
     def unpack(cls, raw: bytes) -> Self:
@@ -189,8 +188,7 @@ class NameRecord:
     ) -> Self:
         """Return the record of these facts, signed by identity."""
         unsigned = cls(identity.public_key, scope, name, digest, media_type, size, issued, withdrawn)
-        signature = identity.sign(_CONTEXT + unsigned._body())
-        return cls(identity.public_key, scope, name, digest, media_type, size, issued, withdrawn, signature)
+        return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))
 
     @classmethod
     def unpack(cls, raw: bytes) -> Self:

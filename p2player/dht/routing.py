@@ -41,7 +41,7 @@ class Contact(Node):
 class Table(RoutingTable):
     """The contacts of the node with id own_id, in buckets that are finer around it. `on_new` hears of each new one."""
 
-    def __init__(self, own_id: bytes, *, on_new: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, own_id: bytes, *, on_new: Callable[[Contact], None] = lambda _contact: None) -> None:
         super().__init__(None, BUCKET_SIZE, Node(own_id))  # type: ignore[no-untyped-call]
         self._on_new = on_new
 
@@ -83,14 +83,15 @@ class Table(RoutingTable):
         contact.silent = 0
         self.add_contact(contact)
         if known is None:
-            self._on_new()
+            self._on_new(contact)
         return contact
 
     def met(self, node_id: bytes, address: Address) -> None:
         """Keep a node that sent a request. Only an answer can move a known one to another address."""
         if self.get(node_id) is None:
-            self.add_contact(Contact(node_id, address))
-            self._on_new()
+            contact = Contact(node_id, address)
+            self.add_contact(contact)
+            self._on_new(contact)
 
     def missed(self, node_id: bytes) -> None:
         """Note that a contact did not answer; two in a row, and it is forgotten."""

@@ -32,7 +32,7 @@ class Schedule(Generic[K]):
 
     def hurry(self, now: float, rate: float) -> None:
         """Make everything due soon, spread at random so that about rate keys a second are."""
-        spread = max(1.0, len(self._due) / rate)
+        spread = len(self._due) / rate
         for key, due in list(self._due.items()):
             sooner = now + self._rng.uniform(0.0, spread)
             if sooner < due:

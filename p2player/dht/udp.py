@@ -1,16 +1,21 @@
 """The one place where the DHT meets a socket. Tests and simulations put a network of their own in its place."""
 
 import asyncio
+import contextlib
+import fcntl
 import socket
-from collections.abc import Awaitable, Callable
+import struct
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, TypeAlias, cast
 
+from p2player.dht.vantage import is_loopback
 from p2player.dht.wire import Address
 
 OpenDatagrams: TypeAlias = Callable[[asyncio.DatagramProtocol, str, int], Awaitable[Address]]
 """Connects a protocol to (host, port), port 0 meaning any, and returns the address bound; raises OSError."""
 
 _RECEIVE_BUFFER: Final = 1 << 20
+_SIOCGIFADDR: Final = 0x8915
 _MAPPED: Final = "::ffff:"
 _ELSEWHERE: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}  # RFC 5737, RFC 3849
 
@@ -27,14 +32,23 @@ async def open_udp(protocol: asyncio.DatagramProtocol, host: str, port: int) -> 
 
 
 def host_seen_elsewhere(bound_host: str) -> str:
-    """Return the local address that packets to elsewhere would leave from, or a loopback one. Nothing is sent."""
+    """Return a local address that other machines may see, or else a loopback one. Nothing is sent."""
     family = socket.AF_INET6 if ":" in bound_host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((_ELSEWHERE[family], 9))
-        except OSError:
-            return "::1" if family is socket.AF_INET6 else "127.0.0.1"
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((_ELSEWHERE[family], 9))  # fails without a route to elsewhere, in an isolated network
         return str(probe.getsockname()[0])
+    return next(_interface_addresses(), "::1" if family is socket.AF_INET6 else "127.0.0.1")
+
+
+def _interface_addresses() -> Iterator[str]:
+    """Yield the first IPv4 address of every interface but the loopback one (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):
+                answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("40s", name.encode()))
+                address = socket.inet_ntoa(answer[20:24])
+                if not is_loopback(address):
+                    yield address
 
 
 class _DualStack(asyncio.DatagramProtocol):

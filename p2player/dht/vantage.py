@@ -21,6 +21,11 @@ class Vantage:
         self._fixed = not ipaddress.ip_address(host).is_unspecified
         self.host = host if self._fixed else guess(host)
 
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether the host is only a guess."""
+        return not self._fixed and not self._votes
+
     def seen_from(self, voter: bytes, host: str) -> bool:
         """Take in that the node voter sees us at host. Returns whether our own idea of it has changed."""
         if self._fixed or self._votes.get(voter) == host:

@@ -56,6 +56,19 @@ async def test_port_in_use_is_told_with_its_address():
         await node.close()
 
 
+def test_node_on_all_addresses_learns_its_own_from_the_first_that_joins(in_cluster):
+    async def scenario(cluster):
+        one = await cluster.add()
+        one._vantage.bound_to("0.0.0.0", lambda _host: "127.0.0.1")
+        await one.announce(LAYER, 5, b"", complete=True)
+        two = await cluster.add()
+        await asyncio.sleep(0.1)
+        (found,) = await two.find(LAYER)
+        assert found.address.host == one.host
+
+    in_cluster(scenario)
+
+
 def test_single_node_keeps_and_finds_everything_by_itself(in_cluster, named):
     async def scenario(cluster):
         node = await cluster.add()

@@ -103,11 +103,11 @@ def test_full_bucket_keeps_living_nodes_and_gives_up_a_silent_one_for_a_newcomer
 
 def test_new_contacts_are_told_once_each():
     news = []
-    table = Table(id_of(0), on_new=lambda: news.append(1))
+    table = Table(id_of(0), on_new=news.append)
     table.met(id_of(5), HERE)
     table.heard(id_of(5), HERE)
     table.heard(id_of(6), HERE)
-    assert len(news) == 2
+    assert [contact.id for contact in news] == [id_of(5), id_of(6)]
 
 
 def test_contact_tells_others_its_id_and_address():

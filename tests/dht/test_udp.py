@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from p2player.dht.udp import host_seen_elsewhere, open_udp
+from p2player.dht.udp import _interface_addresses, host_seen_elsewhere, open_udp
 
 
 class Mailbox(asyncio.DatagramProtocol):
@@ -65,3 +65,10 @@ def test_host_seen_elsewhere_is_an_address_one_can_dial(bound):
     host = host_seen_elsewhere(bound)
     assert host not in {"0.0.0.0", "::"}
     socket.getaddrinfo(host, 7400, flags=socket.AI_NUMERICHOST)
+
+
+def test_interface_addresses_are_local_and_not_loopback():
+    for address in _interface_addresses():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+        assert not address.startswith("127.")

@@ -18,8 +18,10 @@ def test_bound_address_stands_whatever_others_see():
 def test_guess_holds_until_somebody_sees_us():
     vantage = bound()
     assert vantage.host == "192.168.0.5"
+    assert vantage.unconfirmed
     assert vantage.seen_from(b"a", "10.0.0.1")
     assert vantage.host == "10.0.0.1"
+    assert not vantage.unconfirmed
 
 
 def test_what_most_see_wins_and_each_node_has_one_vote():
