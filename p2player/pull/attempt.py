@@ -10,6 +10,7 @@ from p2player.store.rows import StoredBlob
 from p2player.store.store import Store
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import Progress, Swarms
+from p2player.tasks import Tasks
 
 
 class Attempt:
@@ -22,6 +23,7 @@ class Attempt:
         self._swarms = swarms
         self._staged = store.stage(metainfo.digest, metainfo.size)
         self._transfer = swarms.fetch(metainfo, self._staged.path, [holder.peer for holder in holders])
+        self._tasks = Tasks(f"attempt {metainfo.digest.short}")
         self._verified: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connect(self, holders: Sequence[Holder]) -> None:
@@ -63,14 +65,20 @@ class Attempt:
             self._fail(error)
             raise
         finally:
+            await self._tasks.close()
             await asyncio.to_thread(self._staged.discard)
         return blob
 
     async def _fetch_and_check(self) -> MerkleTree:
         digest = self.metainfo.digest
         hasher = digest.hasher()
-        for index in range(self.metainfo.piece_count):
-            await asyncio.to_thread(hasher.update, await self._transfer.piece(index, urgent=False))
+        # The next piece is read back while this one is hashed.
+        reading = self._tasks.spawn(self._transfer.piece(0, urgent=False), "read")
+        for following in range(1, self.metainfo.piece_count + 1):
+            piece = await reading
+            if following < self.metainfo.piece_count:
+                reading = self._tasks.spawn(self._transfer.piece(following, urgent=False), "read")
+            await asyncio.to_thread(hasher.update, piece)
         if hasher.hexdigest() != digest.hex:
             raise DigestMismatch(f"what was fetched as {digest} is {digest.algorithm}:{hasher.hexdigest()}")
         return await self._transfer.complete()

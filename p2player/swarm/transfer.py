@@ -40,6 +40,7 @@ class LibtorrentTransfer:
         self.handle = handle
         self._known: set[Address] = {peer.address for peer in peers}
         self._have: set[int] = set()
+        self._frontier = 0  # no piece before this one is missing
         self._verified: Arrivals[int, None] = Arrivals()
         self._read: Arrivals[int, bytes] = Arrivals()
         self._stages: Arrivals[Stage, None] = Arrivals()
@@ -53,15 +54,26 @@ class LibtorrentTransfer:
     async def piece(self, index: int, *, urgent: bool) -> bytes:
         """Return one verified piece; an urgent one is fetched before others. Raises what `fail` was given."""
         if index not in self._have:
-            for ahead in range(index, min(index + _READ_AHEAD, self.metainfo.piece_count) if urgent else index):
-                if ahead not in self._have:
-                    self.handle.set_piece_deadline(ahead, _DEADLINE_STEP * (ahead - index))
+            if urgent and not (self._is_sequential and index < self._in_order() + _READ_AHEAD):
+                self._hurry(index)
             await self._verified.wait(index)
         if (cached := self._cache.get(index)) is not None:
             return cached
         if index not in self._read:
             self.handle.read_piece(index)
         return await self._read.wait(index)
+
+    def _hurry(self, index: int) -> None:
+        # Only for what would not come next anyway: with any deadline set, libtorrent picks every block in a mode that
+        # takes it twice the time (1 GiB over loopback: 3.8 s instead of 1.7 s).
+        for ahead in range(index, min(index + _READ_AHEAD, self.metainfo.piece_count)):
+            if ahead not in self._have:
+                self.handle.set_piece_deadline(ahead, _DEADLINE_STEP * (ahead - index))
+
+    def _in_order(self) -> int:
+        while self._frontier in self._have:
+            self._frontier += 1
+        return self._frontier
 
     def connect(self, peers: Sequence[SwarmPeer]) -> None:
         """Add peers to fetch from; known ones are not added twice."""
