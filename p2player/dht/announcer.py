@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
 from p2player.dht.discovery import PROVIDER_TTL_MS
-from p2player.dht.placement import Placement
+from p2player.dht.placement import Placed, Placement
 from p2player.dht.records import NameRecord, NodeAddress, Provider
 from p2player.dht.routing import Contact
 from p2player.dht.schedule import Schedule
@@ -18,7 +18,8 @@ from p2player.peer.identity import Identity
 
 PROVIDER_PERIOD: Final = PROVIDER_TTL_MS / 2000
 NAME_PERIOD: Final = NAME_LEASE_MS / 2000
-_AT_ONCE: Final = 16
+_RENEWED_AT_ONCE: Final = 16
+_PLACED_AT_ONCE: Final = 32  # a restarted node announces thousands together; sockets drop what comes in larger bursts
 _HURRIED_RATE: Final = 100.0
 _FRESH_MS: Final = PROVIDER_TTL_MS * 3 // 4  # a record with more time left than this is placed again as it is
 
@@ -57,6 +58,7 @@ class Announcer:
         self._names: dict[_Name, NameRecord] = {}
         self._schedule: Schedule[Digest | _Name] = Schedule(rng)
         self._wake = asyncio.Event()
+        self._places = asyncio.Semaphore(_PLACED_AT_ONCE)
         self._last_issued = 0
 
     async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool) -> None:
@@ -72,7 +74,7 @@ class Announcer:
         holding = self._holdings.pop(digest, None)
         self._schedule.discard(digest)
         if holding is not None:
-            await self._placement.place(self._sign(digest, holding, withdrawn=True), also=holding.holders)
+            await self._place(self._sign(digest, holding, withdrawn=True), also=holding.holders)
 
     async def publish(self, record: NameRecord) -> NameRecord | None:
         """Keep record alive from now on, unless the cluster has a newer one; see Discovery."""
@@ -93,7 +95,7 @@ class Announcer:
         """Renew what is due, for ever."""
         while True:
             self._wake.clear()
-            due = self._schedule.pop(_now(), _AT_ONCE)
+            due = self._schedule.pop(_now(), _RENEWED_AT_ONCE)
             await asyncio.gather(*map(self._renew, due))
             if not due:
                 with contextlib.suppress(TimeoutError):
@@ -114,15 +116,19 @@ class Announcer:
         fresh = record is not None and record.expires - self._now_ms() > _FRESH_MS
         if record is None or not fresh or record.address != self._address():
             record = holding.record = self._sign(digest, holding)
-        holding.holders = (await self._placement.place(record)).holders
+        holding.holders = (await self._place(record)).holders
 
     async def _place_name(self, name: _Name, record: NameRecord) -> NameRecord | None:
-        newer = (await self._placement.place(record)).newer
+        newer = (await self._place(record)).newer
         if newer is not None and self._names.get(name) == record:
             # Whoever made the newer one keeps that alive.
             del self._names[name]
             self._schedule.discard(name)
         return newer
+
+    async def _place(self, record: Provider | NameRecord, also: Iterable[Contact] = ()) -> Placed:
+        async with self._places:
+            return await self._placement.place(record, also)
 
     def _sign(self, digest: Digest, holding: _Holding, *, withdrawn: bool = False) -> Provider:
         # Each record of this node is newer than its last, also within one millisecond.

@@ -118,6 +118,7 @@ class DhtNode:
         """Stop, and remember neighbours and kept records for the next start."""
         await self._tasks.close()
         self._protocol.close()
+        await asyncio.sleep(0)  # the socket is closed in the loop's next turn
         self._save()
 
     async def join(self, addresses: Sequence[tuple[str, int]]) -> bool:

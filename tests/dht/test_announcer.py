@@ -55,6 +55,20 @@ def test_renewals_spread_evenly_though_all_was_announced_at_once(in_cluster):
     in_cluster(scenario)
 
 
+def test_thousands_announced_together_are_placed_a_few_at_a_time(in_cluster):
+    async def scenario(cluster):
+        one, two, three = await cluster.add_many(3)
+        announced = asyncio.gather(*(one.announce(Digest.of(b"%d" % n), 1, b"", complete=True) for n in range(300)))
+        most = 0
+        while not announced.done():
+            most = max(most, len(one._protocol._outstanding))
+            await asyncio.sleep(0.0001)
+        assert 0 < most < 100
+        assert len(two._storage) == len(three._storage) == 300
+
+    in_cluster(scenario)
+
+
 def test_records_are_signed_only_when_renewed(in_cluster):
     async def scenario(cluster):
         one, two = await cluster.add_many(2)
