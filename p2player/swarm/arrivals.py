@@ -15,6 +15,11 @@ class Arrivals(Generic[K, V]):
         self._expected: dict[K, asyncio.Future[V]] = {}
         self._failure: Exception | None = None
 
+    @property
+    def failure(self) -> Exception | None:
+        """What `fail` was first given, if it was called."""
+        return self._failure
+
     def __contains__(self, key: K) -> bool:
         return key in self._expected
 
@@ -35,8 +40,8 @@ class Arrivals(Generic[K, V]):
             future.set_result(value)
 
     def fail(self, error: Exception) -> None:
-        """Give error to all who wait, now and later."""
-        self._failure = error
+        """Give error to all who wait, now and later. The first error stands: what follows from it explains less."""
+        self._failure = error = self._failure or error
         expected, self._expected = self._expected, {}
         for future in expected.values():
             if not future.done():

@@ -147,7 +147,9 @@ class MemorySwarms:
 
     def seed(self, metainfo: Metainfo, path: Path, piece_layer: bytes) -> None:  # noqa: ARG002  (trees are made anew here)
         """Serve a verified file to whoever asks, until `stop_seeding`."""
-        if metainfo.infohash not in self._transfers:
+        # A damaged file is served in vain: whoever fetches checks each piece against the root.
+        is_good = hash_file(path, metainfo.digest.algorithm)[1].root == metainfo.root
+        if is_good and metainfo.infohash not in self._transfers:
             self._seeds[metainfo.infohash] = path
             self._net.stir()
 

@@ -83,7 +83,9 @@ class LibtorrentSwarms:
     def stop_seeding(self, metainfo: Metainfo) -> None:
         """Serve it no longer; nothing happens if it was not served."""
         if (handle := self._handles.pop(metainfo.infohash, None)) is not None:
-            self._transfers.pop(handle, None)
+            if (transfer := self._transfers.pop(handle, None)) is not None:
+                # No alert of it is passed on any more, so whoever still waits would wait for ever.
+                transfer.fail(TransferStalled(f"the transfer of {metainfo.digest} was given up"))
             self._session.remove_torrent(handle)
 
     def fetch(self, metainfo: Metainfo, path: Path, peers: Sequence[SwarmPeer]) -> LibtorrentTransfer:
@@ -103,7 +105,6 @@ class LibtorrentSwarms:
 
     def abandon(self, transfer: Transfer) -> None:
         """Leave the swarm of a transfer and forget it. The file stays for its owner to remove."""
-        transfer.fail(TransferStalled(f"the transfer of {transfer.metainfo.digest} was given up"))
         self.stop_seeding(transfer.metainfo)
 
     async def _tick_regularly(self) -> None:

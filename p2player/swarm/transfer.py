@@ -37,7 +37,7 @@ class LibtorrentTransfer:
     def __init__(self, metainfo: Metainfo, path: Path, handle: lt.torrent_handle, peers: Sequence[SwarmPeer]) -> None:
         self.metainfo = metainfo
         self.path = path
-        self.handle = handle
+        self._handle = handle
         self._known: set[Address] = {peer.address for peer in peers}
         self._have: set[int] = set()
         self._frontier = 0  # no piece before this one is missing
@@ -50,6 +50,13 @@ class LibtorrentTransfer:
         self._is_sequential = all(peer.is_seed for peer in peers)
         self._received = 0
         self._connections: dict[tuple[Address, bytes], int] = {}
+
+    @property
+    def handle(self) -> lt.torrent_handle:
+        """The torrent. Raises what `fail` was given: a transfer that has failed may have been removed from the session."""
+        if (failure := self._verified.failure) is not None:
+            raise failure
+        return self._handle
 
     async def piece(self, index: int, *, urgent: bool) -> bytes:
         """Return one verified piece; an urgent one is fetched before others. Raises what `fail` was given."""
@@ -77,6 +84,8 @@ class LibtorrentTransfer:
 
     def connect(self, peers: Sequence[SwarmPeer]) -> None:
         """Add peers to fetch from; known ones are not added twice."""
+        if self._verified.failure is not None:
+            return
         for peer in peers:
             if peer.address not in self._known:
                 self._known.add(peer.address)
@@ -123,12 +132,16 @@ class LibtorrentTransfer:
 
     async def look(self) -> None:
         """Bring what is known here up to date; called a few times a second until the transfer is complete."""
-        status, peers = await asyncio.to_thread(self._ask)
-        self._on_status(status)
-        self._on_peers(peers)
+        try:
+            status, peers = await asyncio.to_thread(self._ask)
+        except RuntimeError:
+            return  # the torrent was removed meanwhile
+        if self._verified.failure is None:
+            self._on_status(status)
+            self._on_peers(peers)
 
     def _ask(self) -> tuple[lt.torrent_status, list[lt.peer_info]]:
-        return self.handle.status(lt.torrent_handle.query_pieces), self.handle.get_peer_info()
+        return self._handle.status(lt.torrent_handle.query_pieces), self._handle.get_peer_info()
 
     @property
     def is_finished(self) -> bool:
