@@ -126,7 +126,11 @@ class LibtorrentSwarms:
 
     def _on_alert(self, alert: lt.alert) -> None:  # noqa: C901  (one flat dispatch reads best)
         if isinstance(alert, lt.alerts_dropped_alert):
-            self._counters.drop("swarm alerts")
+            self._counters.drop("swarm.alerts")
+            return
+        if isinstance(alert, lt.peer_disconnected_alert) and not alert.handle.is_valid():
+            # It left, or was put out, before it had named a torrent of ours.
+            self._counters.drop("swarm.malformed")
             return
         if not isinstance(alert, lt.torrent_alert) or (transfer := self._transfers.get(alert.handle)) is None:
             return
@@ -144,7 +148,7 @@ class LibtorrentSwarms:
             case lt.file_renamed_alert():
                 transfer.on_moved()
             case lt.hash_failed_alert():
-                self._counters.drop("swarm pieces")
+                self._counters.drop("swarm.pieces")
             case lt.file_error_alert():
                 transfer.fail(_disk_error(alert))
             case lt.torrent_error_alert() | lt.file_rename_failed_alert() | lt.save_resume_data_failed_alert():

@@ -72,6 +72,7 @@ def session_params(host: str, port: int, node_id: bytes) -> lt.session_params:
         "active_downloads": -1,
         "alert_queue_size": 100_000,
         "alert_mask": category.status_notification
+        | category.connect_notification
         | category.error_notification
         | category.storage_notification
         | category.piece_progress_notification,
