@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from aiohttp import web
@@ -14,11 +14,12 @@ from p2player.control.codec import from_json, to_json
 from p2player.control.imports import ImportSession
 from p2player.control.inspection import list_images, verify_blobs
 from p2player.control.messages import Event, Peer, PullRequest, Status, event_to_json
-from p2player.control.platforms import choose_platform
+from p2player.control.platforms import pull_platform
 from p2player.control.ports import Daemon
-from p2player.control.target import parse_target
+from p2player.control.target import Target, parse_target
 from p2player.errors import BadInput, BlobNotFound, P2PlayerError
 from p2player.oci.digest import Digest
+from p2player.oci.jsonobject import parse_json
 from p2player.oci.reference import Reference
 from p2player.store.rows import StoredBlob
 from p2player.swarm.metainfo import Metainfo
@@ -66,7 +67,7 @@ class Handlers:
                 peers=len(daemon.dht.contacts()),
                 blobs=len(daemon.store.blobs()),
                 bytes=daemon.counters.bytes,
-                dropped=daemon.counters.dropped,
+                dropped=daemon.counters.dropped | _dropped_datagrams(daemon.dht.counters),
             )
         )
 
@@ -91,12 +92,12 @@ class Handlers:
         return _answer([Peer(node_id, str(HostPort(host, port))) for node_id, host, port in contacts])
 
     async def _why(self, request: web.Request) -> web.Response:
-        return _answer(await self._daemon.images.why(parse_target(request.query["target"])))
+        return _answer(await self._daemon.images.why(_target(request)))
 
     async def _remove(self, request: web.Request) -> web.Response:
         store, holdings = self._daemon.store, self._daemon.holdings
         held = {blob.digest: blob for blob in store.blobs()}
-        match parse_target(request.query["target"]):
+        match _target(request):
             case Reference(repository, str(tag)) as reference:
                 await holdings.unpublish(reference)
                 removed = await asyncio.to_thread(store.remove_image, str(repository), tag)
@@ -106,13 +107,12 @@ class Handlers:
         return _answer(removed)
 
     async def _pull(self, request: web.Request) -> web.StreamResponse:
-        asked = from_json(PullRequest, await request.json())
-        target = parse_target(asked.target)
-        platform = await choose_platform(self._daemon.images, target, asked.platform)
-        return await _stream(request, self._daemon.images.pull(target, platform))
+        asked = from_json(PullRequest, parse_json(await request.read(), "message", BadInput))
+        pulling = pull_platform(self._daemon.images, parse_target(asked.target), asked.platform)
+        return await _stream(request, pulling)
 
     async def _fetch(self, request: web.Request) -> web.StreamResponse:
-        peers = [HostPort.parse(peer) for peer in request.query.getall("peer")]
+        peers = [HostPort.parse(peer) for peer in request.query.getall("peer", [])]
         metainfo = Metainfo.from_torrent(await request.read())
         fetching = self._daemon.images.fetch_known(metainfo, [(peer.host, peer.port) for peer in peers])
         return await _stream(request, fetching)
@@ -132,6 +132,15 @@ class Handlers:
         if blob is None:
             raise BlobNotFound(f"blob {digest} is not here", hint=f"`p2player fetch {digest}` brings it")
         return blob
+
+
+def _dropped_datagrams(counters: Mapping[str, int]) -> dict[str, int]:
+    prefix = "dropped_"
+    return {f"dht.{name.removeprefix(prefix)}": n for name, n in counters.items() if name.startswith(prefix)}
+
+
+def _target(request: web.Request) -> Target:
+    return parse_target(request.query.get("target", ""))
 
 
 def _answer(value: object) -> web.Response:

@@ -1,44 +1,50 @@
 """Which image of several a client means that did not say."""
 
+from contextlib import aclosing
 from typing import Final
 
-from p2player.control.ports import Images
+from p2player.control.ports import Images, Progress
 from p2player.control.target import Target
-from p2player.errors import InvalidManifest, NotFound
+from p2player.errors import ReferenceNotFound
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Document, Index
 from p2player.oci.platform import Platform
 
 ALL: Final = "all"
-_ATTESTATION: Final = "unknown"  # the platform buildkit gives to entries that are about an image and none themselves
+_ATTESTATION: Final = "unknown"  # the system buildkit gives to entries that are about an image and none themselves
 
 
-async def choose_platform(images: Images, target: Target, wanted: str | None) -> Platform | None:
-    """Return the platform that wanted spells, None for "all".
+async def pull_platform(images: Images, target: Target, wanted: str | None) -> Progress:
+    """Yield how target is pulled for the platform that wanted spells, or for all of them.
 
-    If nothing is wanted in particular, that is this machine's, or the only one there is. Raises BadInput.
+    If nothing is wanted in particular that is this machine's or, where there is none for it, the only one there is.
     """
-    if wanted == ALL:
-        return None
     if wanted is not None:
-        return Platform.parse(wanted)
-    host = Platform.host()
-    offered = await _offered(images, target)
-    if len(offered) == 1 and not any(platform.satisfies(host) for platform in offered):
-        return offered.pop()
-    return host
+        pull = images.pull(target, None if wanted == ALL else Platform.parse(wanted))
+    else:
+        pull = _pull_default(images, target)
+    async with aclosing(pull):
+        async for event in pull:
+            yield event
 
 
-async def _offered(images: Images, target: Target) -> set[Platform]:
-    document = await _document(images, target)
-    if document is None or not isinstance(document.content, Index):
-        return set()
-    platforms = {entry.platform for entry in document.content.manifests}
-    return {platform for platform in platforms if platform and platform.os != _ATTESTATION}
-
-
-async def _document(images: Images, target: Target) -> Document | None:
+async def _pull_default(images: Images, target: Target) -> Progress:
     try:
-        return await (images.document(target) if isinstance(target, Digest) else images.resolve(target))
-    except (InvalidManifest, NotFound):
-        return None  # a blob, or nothing: the pull itself will tell
+        async with aclosing(images.pull(target, Platform.host())) as pull:
+            async for event in pull:
+                yield event
+    except ReferenceNotFound:
+        root = await (images.document(target) if isinstance(target, Digest) else images.resolve(target))
+        offered = _platforms(root)
+        if len(offered) != 1:
+            raise
+    else:
+        return
+    async with aclosing(images.pull(target, offered.pop())) as pull:
+        async for event in pull:
+            yield event
+
+
+def _platforms(document: Document) -> set[Platform]:
+    entries = document.content.manifests if isinstance(document.content, Index) else ()
+    return {entry.platform for entry in entries if entry.platform and entry.platform.os != _ATTESTATION}

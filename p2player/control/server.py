@@ -18,7 +18,7 @@ from p2player.tasks import Tasks
 log = logging.getLogger(__name__)
 
 _MAX_BODY = 64 * 1024 * 1024  # a .torrent file with the piece layer of the largest blob
-_GRACE_SECONDS = 1.0
+_GRACE_SECONDS = 0.2
 _BACKLOG = 128
 
 
