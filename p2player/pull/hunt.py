@@ -19,8 +19,10 @@ LOOK_AGAIN = 5.0
 """Seconds between two looks at who has the blob while bytes arrive: others may have joined since."""
 STALLED = 1.5
 """Seconds without a byte after which it is looked again, and again every so often."""
+NO_START = 8.0
+"""Seconds in which not even the first byte has come after which it is over: those who announce the blob are gone."""
 GIVE_UP = 30.0
-"""Seconds without a byte after which it is over; the runtime then goes to the registry itself."""
+"""Seconds after the last byte after which it is over; the runtime then goes to the registry itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Hunt:
     _last_chance: bool = False
     _looked_at: float = 0.0
     _received_at: float = 0.0
+    _started: bool = False
     _failure: P2PlayerError | None = None
 
     def __post_init__(self) -> None:
@@ -98,6 +101,7 @@ class Hunt:
     def received(self, now: float) -> None:
         """Take note that bytes have arrived."""
         self._received_at = now
+        self._started = True
 
     def lied(self, now: float) -> list[Command]:
         """Take note that the current claim, fetched whole, is not the blob: all who made it are banned."""
@@ -118,11 +122,12 @@ class Hunt:
 
     def tick(self, now: float) -> list[Command]:
         """Take note that time has passed; called a few times a second."""
-        if self._current is not None and now - self._received_at >= GIVE_UP:
-            return [GiveUp(self._stalled())]
+        quiet = now - self._received_at
+        if self._current is not None and quiet >= (GIVE_UP if self._started else NO_START):
+            return [GiveUp(self._stalled(quiet))]
         if self._looking:
             return []
-        patience = STALLED if now - self._received_at >= STALLED else LOOK_AGAIN
+        patience = STALLED if quiet >= STALLED else LOOK_AGAIN
         return self._look() if now - self._looked_at >= patience else []
 
     def _next(self, now: float) -> list[Command]:
@@ -136,6 +141,7 @@ class Hunt:
             self._current = metainfo
             self._last_chance = False
             self._received_at = now
+            self._started = False
             holders = tuple(holder for holder in self._claims[metainfo].values() if holder.node not in self.banned)
             return [Begin(Claim(metainfo, holders))]
         if self._last_chance:
@@ -147,10 +153,10 @@ class Hunt:
         self._looking = True
         return [Look()]
 
-    def _stalled(self) -> P2PlayerError:
+    def _stalled(self, quiet: float) -> P2PlayerError:
         count = len(self._claims[self._current]) if self._current else 0
         return TransferStalled(
-            f"no byte of {self.digest} has come from {count} node(s) for {GIVE_UP:.0f} s",
+            f"no byte of {self.digest} has come from {count} node(s) for {quiet:.0f} s",
             hint=f"see who was asked with: p2player why {self.digest}",
         )
 
