@@ -34,9 +34,9 @@ class Providers:
         if total:
             self._holders += 1
             self._most_held = max(self._most_held, total)
-        return len(self._newest) > self._want or (
-            self._holders >= QUORUM and len(self._newest) >= min(self._most_held, self._want)
-        )
+        others = len(self._newest) - (self._without in self._newest)
+        all_told = self._holders >= QUORUM and len(self._newest) >= self._most_held
+        return others >= self._want or all_told
 
     def result(self) -> list[Provider]:
         """Return at most the wanted number of records alive, complete ones first, none of the node `without`."""

@@ -13,9 +13,15 @@ def packed(*records):
 
 def test_enough_when_as_many_as_wanted_are_known(provider, epoch):
     found = Providers(LAYER, 3, epoch, without=SELF)
-    assert not found.take(packed(*(provider(node=n) for n in range(3))), 9)
-    assert found.take(packed(provider(node=4)), 9)
+    assert not found.take(packed(*(provider(node=n) for n in range(2))), 9)
+    assert found.take(packed(provider(node=3)), 9)
     assert len(found.result()) == 3
+
+
+def test_own_record_is_none_of_those_wanted(provider, epoch):
+    found = Providers(LAYER, 1, epoch, without=provider(node=1).node_id)
+    assert not found.take(packed(provider(node=1)), 2)
+    assert found.take(packed(provider(node=2)), 2)
 
 
 def test_enough_when_a_quorum_of_holders_has_no_more(provider, epoch):
