@@ -34,6 +34,11 @@ class Claim:
     metainfo: Metainfo
     holders: tuple[Holder, ...]
 
+    @property
+    def weight(self) -> tuple[int, int]:
+        """What orders claims by how likely they are to be right: how many say they have it all, then how many in all."""
+        return sum(holder.complete for holder in self.holders), len(self.holders)
+
 
 def claims_of(providers: Iterable[Provider], salt: bytes) -> list[Claim]:
     """Return what providers claim, the claim that most complete holders make first."""
@@ -49,8 +54,4 @@ def claims_of(providers: Iterable[Provider], salt: bytes) -> list[Claim]:
         )
         by_metainfo.setdefault(metainfo, []).append(holder)
     claims = [Claim(metainfo, tuple(holders)) for metainfo, holders in by_metainfo.items()]
-    return sorted(claims, key=_weight, reverse=True)
-
-
-def _weight(claim: Claim) -> tuple[int, int]:
-    return sum(holder.complete for holder in claim.holders), len(claim.holders)
+    return sorted(claims, key=lambda claim: claim.weight, reverse=True)

@@ -70,6 +70,7 @@ class Hunt:
     now: float
     _claims: dict[Metainfo, dict[Address, Holder]] = field(default_factory=dict)
     _refused: set[Metainfo] = field(default_factory=set)
+    _failed: set[tuple[Metainfo, Address]] = field(default_factory=set)
     _current: Metainfo | None = None
     _looking: bool = False
     _last_chance: bool = False
@@ -104,21 +105,29 @@ class Hunt:
         self._started = True
 
     def lied(self, now: float) -> list[Command]:
-        """Take note that the current claim, fetched whole, is not the blob: all who made it are banned."""
+        """Take note that the current claim, fetched whole, is not the blob: all who said they have it are banned.
+
+        Those who only said that they are fetching it were lied to as well.
+        """
+        metainfo = self._end_current()
+        self._refused.add(metainfo)
+        holders = self._claims[metainfo].values()
+        liars = frozenset(holder.node for holder in holders if holder.node and holder.complete)
+        self.banned |= liars
+        return [Ban(tuple(sorted(liars))), *self._next(now)]
+
+    def failed(self, error: P2PlayerError, now: float) -> list[Command]:
+        """Take note that those who make the current claim cannot be fetched from; error is why."""
+        self._failure = error
+        metainfo = self._end_current()
+        self._failed.update((metainfo, address) for address in self._claims[metainfo])
+        return self._next(now)
+
+    def _end_current(self) -> Metainfo:
         if self._current is None:
             raise RuntimeError("nothing is being fetched")
-        nodes = frozenset(holder.node for holder in self._claims[self._current].values() if holder.node)
-        self.banned |= nodes
-        return [Ban(tuple(sorted(nodes))), *self.failed(None, now)]
-
-    def failed(self, error: P2PlayerError | None, now: float) -> list[Command]:
-        """Take note that the current claim cannot be fetched; error is why, if it should be told."""
-        self._failure = error or self._failure
-        if self._current is not None:
-            self._refused.add(self._current)
-            self._current = None
-        self._received_at = now
-        return self._next(now)
+        current, self._current = self._current, None
+        return current
 
     def tick(self, now: float) -> list[Command]:
         """Take note that time has passed; called a few times a second."""
@@ -131,23 +140,27 @@ class Hunt:
         return self._look() if now - self._looked_at >= patience else []
 
     def _next(self, now: float) -> list[Command]:
-        candidates = [
-            (sum(holder.complete for holder in holders.values()), len(holders), metainfo)
-            for metainfo, holders in self._claims.items()
-            if metainfo not in self._refused and any(holder.node not in self.banned for holder in holders.values())
-        ]
-        if candidates:
-            *_, metainfo = max(candidates, key=lambda candidate: candidate[:2])
-            self._current = metainfo
+        claims = [Claim(metainfo, holders) for metainfo in self._claims if (holders := self._useful(metainfo))]
+        if claims:
+            claim = max(claims, key=lambda claim: claim.weight)
+            self._current = claim.metainfo
             self._last_chance = False
             self._received_at = now
             self._started = False
-            holders = tuple(holder for holder in self._claims[metainfo].values() if holder.node not in self.banned)
-            return [Begin(Claim(metainfo, holders))]
+            return [Begin(claim)]
         if self._last_chance:
             return [GiveUp(self._failure or self._not_found())]
         self._last_chance = True
         return self._look()
+
+    def _useful(self, metainfo: Metainfo) -> tuple[Holder, ...]:
+        if metainfo in self._refused:
+            return ()
+        return tuple(
+            holder
+            for address, holder in self._claims[metainfo].items()
+            if holder.node not in self.banned and (metainfo, address) not in self._failed
+        )
 
     def _look(self) -> list[Command]:
         self._looking = True
@@ -162,7 +175,7 @@ class Hunt:
 
     def _not_found(self) -> P2PlayerError:
         if self._refused:
-            return TransferStalled(f"every node that announces {self.digest} has other bytes, or none")
+            return TransferStalled(f"no node that announces {self.digest} has it: what was fetched was something else")
         return BlobNotFound(
             f"no node announces {self.digest}", hint="is the node that seeded it running? see: p2player peers"
         )
