@@ -39,18 +39,18 @@ _READER_LEFT: Final = 141
 class Verbs(click.Group):
     """The verbs, each loaded when it is run."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order a newcomer needs them."""
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (click's signature)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the verb called cmd_name, or None."""
         if cmd_name not in VERBS:
             return None
         command = importlib.import_module(f"p2player.cli.{cmd_name}").command
         return command if isinstance(command, click.Command) else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (click's signature)
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs."""
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))

@@ -73,7 +73,7 @@ class Lines:
     ) -> None:
         pass
 
-    def show(self, label: str, state: str, done: int, size: int | None) -> None:  # noqa: ARG002  (bars show it)
+    def show(self, label: str, state: str, done: int, size: int | None) -> None:
         """Write a line if there is news of label."""
         if self._states.get(label) != state:
             self._states[label] = state

@@ -50,7 +50,7 @@ class Table(RoutingTable):
 
     def flush(self) -> None:
         """Forget every contact."""
-        self.buckets: list[KBucket] = [KBucket(0, (1 << ID_BITS) - 1, self.ksize)]  # type: ignore[no-untyped-call]
+        self.buckets: list[KBucket] = [KBucket(0, (1 << ID_BITS) - 1, self.ksize)]
 
     def get_bucket_for(self, node: Node) -> int:
         """Return the index of the bucket whose range node is in."""
@@ -58,23 +58,23 @@ class Table(RoutingTable):
 
     def get(self, node_id: bytes) -> Contact | None:
         """Return the contact with that id, if it is known."""
-        bucket = self.buckets[self.get_bucket_for(Node(node_id))]  # type: ignore[no-untyped-call]
+        bucket = self.buckets[self.get_bucket_for(Node(node_id))]
         return cast("Contact | None", bucket[node_id])
 
     def add_contact(self, node: Node) -> None:
         """Keep node as the most recently heard of. A full bucket splits, or gives up a contact gone silent, or waits."""
         index = self.get_bucket_for(node)
         bucket = self.buckets[index]
-        if bucket.add_node(node):  # type: ignore[no-untyped-call]
+        if bucket.add_node(node):
             return
         depth = ID_BITS - (bucket.range[1] - bucket.range[0]).bit_length()
-        if bucket.has_in_range(self.node) or depth % _DEPTH_STEP:  # type: ignore[no-untyped-call]
+        if bucket.has_in_range(self.node) or depth % _DEPTH_STEP:
             self.split_bucket(index)  # type: ignore[no-untyped-call]
             self.add_contact(node)
             return
-        silent = next((known for known in bucket.get_nodes() if known.silent), None)  # type: ignore[no-untyped-call]
+        silent = next((known for known in bucket.get_nodes() if known.silent), None)
         if silent is not None:
-            bucket.remove_node(silent)  # type: ignore[no-untyped-call]
+            bucket.remove_node(silent)
 
     def heard(self, node_id: bytes, address: Address) -> Contact:
         """Return the contact that has just answered from address, now in the table."""

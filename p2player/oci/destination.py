@@ -53,11 +53,11 @@ class FileDestination:
         self._staged = StagedFile(path)
         self._written = False
 
-    def begin(self, name: str | None, root: Document, documents: Sequence[Document]) -> None:  # noqa: ARG002  (nothing has a place here)
+    def begin(self, name: str | None, root: Document, documents: Sequence[Document]) -> None:
         """Raise BadInput."""
         raise BadInput("a plain file has no place for an image", hint="write it to docker-archive:FILE or oci:DIR")
 
-    def wants(self, descriptor: Descriptor) -> bool:  # noqa: ARG002  (there is only one)
+    def wants(self, descriptor: Descriptor) -> bool:
         """Tell whether the blob has yet to be written."""
         return not self._written
 

@@ -66,15 +66,15 @@ class Identity:
 
     @classmethod
     def _create(cls, path: Path) -> Self:
-        identity = cls.generate()
+        key = Ed25519PrivateKey.generate()
         staging = path.with_suffix(".new")
         descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(identity._key.private_bytes_raw())
+            file.write(key.private_bytes_raw())
             file.flush()
             os.fsync(file.fileno())
         staging.replace(path)
-        return identity
+        return cls(key)
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte Ed25519 signature of message."""

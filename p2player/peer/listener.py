@@ -61,7 +61,7 @@ def _malformed_counter(counters: Counters, name: str) -> type[AbstractAccessLogg
     """Return an access logger that counts instead of writing: the one hook that sees answers to what is no HTTP."""
 
     class MalformedCounter(AbstractAccessLogger):
-        def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:  # noqa: ARG002  (its interface)
+        def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
             if response.status == web.HTTPBadRequest.status_code:
                 counters.drop(name)
 

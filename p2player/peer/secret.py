@@ -15,8 +15,11 @@ _MIN_SECRET_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class ClusterSecret:
-    """What all nodes of a cluster know. Without one (`is_public`) the same keys are made of nothing, so that one code
-    path serves both; they then keep accidents apart, not attackers."""
+    """What all nodes of a cluster know.
+
+    Without one (`is_public`) the same keys are made of nothing, so that one code path serves both; they then keep
+    accidents apart, not attackers.
+    """
 
     raw: bytes = field(default=b"", repr=False)
 

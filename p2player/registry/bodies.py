@@ -13,7 +13,7 @@ from p2player.registry.ranges import Span
 _FIRST_SEND = 1024 * 1024
 
 
-class BodyCutShort(Exception):  # noqa: N818  (a fact about a file, told to the caller only)
+class BodyCutShort(Exception):
     """A source that ended before all its bytes were sent."""
 
 

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 _RETRY_AFTER_SECONDS = "1"
 
 
-class Refused(Exception):  # noqa: N818  (not an error of ours: the answer to a request we do not serve)
+class Refused(Exception):
     """A request that is answered without asking the library, because of what it is."""
 
     def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None) -> None:
