@@ -15,7 +15,7 @@ from p2player.errors import InvalidDigest, InvalidMetainfo
 from p2player.oci.digest import Digest
 from p2player.store.merkle import HASH_BYTES, piece_length
 
-_MAX_SIZE = 1 << 46  # what BitTorrent clients take for a file; keeps the numbers below any overflow
+_MAX_SIZE = 1 << 43  # bytes; libtorrent takes no torrent of more pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Metainfo:
     def _from_info(cls, info: dict[bytes, Any], name: bytes, file: object) -> Self:
         match file:
             case {b"": {b"length": int(size), b"pieces root": bytes(root)}} if 0 < size <= _MAX_SIZE:
-                if len(root) != HASH_BYTES:
+                if len(root) != HASH_BYTES or not any(root):  # BitTorrent takes zeros for "no root"
                     raise _invalid("its root is no SHA-256 hash")
             case _:
                 raise _invalid("its file has no length or no root")

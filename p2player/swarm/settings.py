@@ -32,7 +32,9 @@ def session_params(host: str, port: int, node_id: bytes) -> lt.session_params:
         "user_agent": "p2player",
         "peer_fingerprint": peer_fingerprint(node_id),
         "listen_interfaces": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        "max_retry_port_bind": 0,  # the port is announced in the DHT, so another one is a failure
+        # Where peers find this node follows from the cluster port, so another port is a failure.
+        "max_retry_port_bind": 0,
+        "listen_system_port_fallback": False,
         # Peers are found by our own DHT and nowhere else.
         "enable_dht": False,
         "enable_lsd": False,

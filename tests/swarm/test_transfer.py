@@ -1,0 +1,152 @@
+import asyncio
+import errno
+
+import libtorrent as lt
+import pytest
+
+from p2player.errors import DiskFull, StorageError
+from p2player.swarm.port import SwarmPeer
+from p2player.swarm.session import _disk_error
+from p2player.swarm.transfer import LibtorrentTransfer
+
+
+class Handle:
+    """A torrent handle that only writes down what was asked of it."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.calls.append((name, *arguments))
+
+    def asked(self, name):
+        return [call[1:] for call in self.calls if call[0] == name]
+
+
+@pytest.fixture
+def handle():
+    return Handle()
+
+
+@pytest.fixture
+def transfer(handle, blob, tmp_path):
+    return LibtorrentTransfer(blob.metainfo, tmp_path / "out", handle, [SwarmPeer(("10.0.0.1", 1))])
+
+
+class ReadPiece:
+    def __init__(self, piece, buffer=b"", error=0):
+        self.piece = piece
+        self.buffer = buffer
+        self.error = lt.error_code(error, lt.generic_category()) if error else lt.error_code()
+
+
+async def start(awaitable):
+    """Return a task that has come as far as it can by itself."""
+    task = asyncio.get_running_loop().create_task(awaitable)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_an_urgent_piece_far_ahead_is_asked_for_first(transfer, handle):
+    task = await start(transfer.piece(9, urgent=True))
+    first, *_ = sorted(handle.asked("set_piece_deadline"), key=lambda call: call[1])
+    assert first[0] == 9
+    task.cancel()
+
+
+@pytest.mark.parametrize(("index", "urgent"), [(9, False), (0, True)])
+async def test_what_comes_next_anyway_or_can_wait_is_not_hurried(transfer, handle, index, urgent):
+    task = await start(transfer.piece(index, urgent=urgent))
+    assert handle.asked("set_piece_deadline") == []
+    task.cancel()
+
+
+async def test_what_is_there_already_is_not_hurried_again(transfer, handle):
+    transfer.on_piece_finished(10)
+    task = await start(transfer.piece(9, urgent=True))
+    assert 10 not in [index for index, _ in handle.asked("set_piece_deadline")]
+    task.cancel()
+
+
+async def test_a_piece_is_read_back_once_for_all_who_wait_and_then_kept_a_while(transfer, handle, blob):
+    transfer.on_piece_finished(2)
+    readers = [await start(transfer.piece(2, urgent=False)) for _ in range(2)]
+    assert handle.asked("read_piece") == [(2,)]
+    transfer.on_read_piece(ReadPiece(2, blob.pieces[2]))
+    assert await asyncio.gather(*readers) == [blob.pieces[2]] * 2
+    assert await transfer.piece(2, urgent=False) == blob.pieces[2]
+    for index in range(3, 8):
+        transfer.on_read_piece(ReadPiece(index, blob.pieces[index]))
+    last = await start(transfer.piece(2, urgent=False))
+    assert handle.asked("read_piece") == [(2,), (2,)]
+    last.cancel()
+
+
+async def test_a_verified_piece_is_not_taken_for_one_that_was_read(transfer, handle):
+    task = await start(transfer.piece(0, urgent=False))
+    transfer.on_piece_finished(0)
+    transfer.on_piece_finished(0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert handle.asked("read_piece") == [(0,)]
+    assert not task.done()
+    task.cancel()
+
+
+async def test_a_piece_that_cannot_be_read_back_fails_the_transfer(transfer):
+    transfer.on_piece_finished(0)
+    task = await start(transfer.piece(0, urgent=False))
+    transfer.on_read_piece(ReadPiece(0, error=errno.EIO))
+    with pytest.raises(StorageError, match="cannot read sha256:"):
+        await task
+
+
+async def test_only_new_peers_are_connected(transfer, handle):
+    transfer.connect([SwarmPeer(("10.0.0.1", 1)), SwarmPeer(("10.0.0.2", 1))])
+    transfer.connect([SwarmPeer(("10.0.0.2", 1))])
+    assert handle.asked("connect_peer") == [(("10.0.0.2", 1),)]
+
+
+async def test_pieces_come_in_order_from_seeds_and_out_of_order_among_those_who_trade(transfer, handle):
+    sequential = lt.torrent_flags.sequential_download
+    transfer.connect([SwarmPeer(("10.0.0.2", 1), is_seed=True)])
+    assert handle.asked("unset_flags") == []
+    transfer.connect([SwarmPeer(("10.0.0.3", 1), is_seed=False)])
+    assert handle.asked("unset_flags") == [(sequential,)]
+
+
+class FileError:
+    def __init__(self, code):
+        self.error = lt.error_code(code, lt.generic_category())
+
+    def filename(self):
+        return "/data/staging/1/abc"
+
+
+def test_a_full_disk_is_told_from_a_broken_one():
+    full, broken = _disk_error(FileError(errno.ENOSPC)), _disk_error(FileError(errno.EIO))
+    assert type(full) is DiskFull
+    assert full.hint
+    assert type(broken) is StorageError
+    assert "/data/staging/1/abc" in broken.message
+
+
+async def test_pieces_whose_alerts_were_lost_are_found_by_looking(libtorrent_node, blob, tmp_path, monkeypatch):
+    (seed, peer), (fetcher, _) = await libtorrent_node(), await libtorrent_node()
+    blob.seed(seed)
+    lost = []
+    pass_on = fetcher._on_alert
+
+    def lose_some(alert):
+        if isinstance(alert, lt.piece_finished_alert | lt.torrent_finished_alert):
+            lost.append(alert)
+        else:
+            pass_on(alert)
+
+    monkeypatch.setattr(fetcher, "_on_alert", lose_some)
+    transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [peer])
+    pieces = [await transfer.piece(index, urgent=False) for index in range(len(blob.pieces))]
+    assert pieces == blob.pieces
+    assert await transfer.complete() == blob.tree
+    assert lost
