@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from p2player.errors import DigestMismatch
+from p2player.errors import DigestMismatch, TransferStalled
 from p2player.pull.holders import Holder
 from p2player.store.merkle import MerkleTree
 from p2player.store.rows import StoredBlob
@@ -84,7 +84,7 @@ class Attempt:
         return await self._transfer.complete()
 
     def _fail(self, error: BaseException) -> None:
-        reason = error if isinstance(error, Exception) else DigestMismatch(f"{self.metainfo.digest} was given up")
+        reason = error if isinstance(error, Exception) else TransferStalled(f"{self.metainfo.digest} was given up")
         self._transfer.fail(reason)
         self._swarms.abandon(self._transfer)
         if not self._verified.done():
