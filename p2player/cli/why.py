@@ -27,13 +27,14 @@ def command(output: Output, config: Config, target: str) -> None:
     for name in why.names:
         output.line(f"Here it is called {name}.")
     for provider in why.providers:
-        output.line(_holder(provider))
+        output.line(holder_text(provider))
     for entry in why.history:
         at = datetime.fromtimestamp(entry.at, UTC).astimezone()
         output.line(f"{at:%Y-%m-%d %H:%M:%S}  {entry.what}")
 
 
-def _holder(provider: ProviderView) -> str:
+def holder_text(provider: ProviderView) -> str:
+    """Return what a node says it does with the digest, and whether it is believed."""
     act = "holds" if provider.complete else "is fetching"
     ban = ", but sent wrong bytes before and is not asked" if provider.banned else ""
     age = duration_text(provider.age_seconds)
