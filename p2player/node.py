@@ -107,7 +107,7 @@ class Node:
         parts = Parts(
             store=self.store,
             discovery=self.dht,
-            search=Search(self.dht, journal, salt),
+            search=Search(self.dht, journal, salt, self.store.bans),
             swarms=self.swarms,
             peers=peers,
             holdings=self.holdings,

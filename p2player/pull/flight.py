@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from p2player.counters import Counters
 from p2player.dht.discovery import Discovery
-from p2player.errors import DigestMismatch, P2PlayerError, TransferStalled, Unavailable
+from p2player.errors import DigestMismatch, DiskFull, P2PlayerError, TransferStalled, Unavailable
 from p2player.oci.digest import Digest
 from p2player.peer.client import PeerClient
 from p2player.peer.identity import NodeId
@@ -17,13 +16,13 @@ from p2player.peer.protocol import SMALL_BLOB
 from p2player.pull.attempt import Attempt
 from p2player.pull.holders import Claim, Holder
 from p2player.pull.holdings import Holdings
-from p2player.pull.hunt import Ban, Begin, Command, Connect, GiveUp, Hunt, Look
+from p2player.pull.hunt import Ban, Begin, Command, Connect, Drop, GiveUp, Hunt, Look
 from p2player.pull.journal import Journal
 from p2player.pull.search import Search
 from p2player.pull.small import first_answer
 from p2player.store.rows import StoredBlob
 from p2player.store.store import Store
-from p2player.swarm.port import Swarms
+from p2player.swarm.port import Progress, Swarms
 from p2player.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,15 @@ class _Landed:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
+    claim: Claim
     error: P2PlayerError
+
+
+@dataclass(frozen=True, slots=True)
+class _Broke:
+    """A failure of ours."""
+
+    error: Exception
 
 
 class Flight:
@@ -65,12 +72,13 @@ class Flight:
 
     def __init__(self, digest: Digest, claims: Sequence[Claim], parts: Parts) -> None:
         self.digest = digest
-        self.size = claims[0].metainfo.size
         self.claims = claims
         self._parts = parts
         self._tasks = Tasks(f"flight {digest.short}")
         self._hunt = Hunt(digest, frozenset(NodeId(raw) for raw in parts.store.bans()), self._now())
-        self._events: asyncio.Queue[_Found | _Landed | _Failed] = asyncio.Queue()
+        self._events: asyncio.Queue[_Found | _Landed | _Failed | _Broke] = asyncio.Queue()
+        self._claim: Claim | None = None
+        self._trying: asyncio.Task[None] | None = None
         self._attempt: asyncio.Future[Attempt] = asyncio.get_running_loop().create_future()
         self._landed: asyncio.Future[StoredBlob] = asyncio.get_running_loop().create_future()
         self._small_from: Mapping[str, int] = {}
@@ -90,6 +98,11 @@ class Flight:
     async def landed(self) -> StoredBlob:
         """Return the blob once it is in the store. Raises P2PlayerError."""
         return await asyncio.shield(self._landed)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the whole blob, by the claim that is tried now."""
+        return self.claims[0].metainfo.size
 
     @property
     def is_over(self) -> bool:
@@ -143,12 +156,14 @@ class Flight:
                     return blob
                 case _Found(claims):
                     commands = self._hunt.found(claims, self._now())
-                case _Failed(DigestMismatch() as error):
+                case _Failed(claim) if claim is not self._claim:
+                    commands = []  # it was dropped before it failed
+                case _Failed(_, DigestMismatch() as error):
                     self._note(f"the claim was a lie: {error}")
                     commands = self._hunt.lied(self._now())
-                case _Failed(Unavailable() as error):
+                case _Failed(_, (Unavailable() | DiskFull()) as error):
                     commands = self._hunt.failed(error, self._now())
-                case _Failed(error):
+                case _Failed(_, error) | _Broke(error):
                     raise error
 
     async def _carry_out(self, command: Command) -> None:
@@ -157,26 +172,39 @@ class Flight:
                 self._tasks.spawn(self._look(), "look")
             case Begin(claim):
                 self._note(f"fetching {claim.metainfo.size} bytes from {_names(claim.holders)}")
-                self._tasks.spawn(self._try(claim), "attempt")
+                self._claim, self.claims = claim, [claim]
+                self._trying = self._tasks.spawn(self._try(claim), "attempt")
+            case Drop():
+                self._note("nothing comes any more from those who announce it")
+                await self._drop()
             case Connect(holders):
                 self._note(f"also from {_names(holders)}")
                 if self._attempt.done():
                     self._attempt.result().connect(holders)
             case Ban(nodes):
-                for node in nodes:
-                    await self._ban(node)
+                await self._ban(nodes)
             case GiveUp(error):
                 raise error
 
+    async def _drop(self) -> None:
+        self._claim = None
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.wait({self._trying})
+
     def _tick(self) -> list[Command]:
-        received = self._attempt.result().progress().received if self._attempt.done() else 0
-        if received > self._received:
+        progress = self._attempt.result().progress() if self._attempt.done() else Progress(0, 0)
+        # To check and keep what has come whole may take a slow disk longer than a stall.
+        if progress.received > self._received or progress.done == self.size:
             self._hunt.received(self._now())
-        self._received = received
+        self._received = progress.received
         return self._hunt.tick(self._now())
 
     async def _look(self) -> None:
-        self._events.put_nowait(_Found(await self._parts.search.look(self.digest)))
+        try:
+            self._events.put_nowait(_Found(await self._parts.search.look(self.digest)))
+        except Exception as error:  # noqa: BLE001  (a bug must end the flight, not leave it waiting)
+            self._events.put_nowait(_Broke(error))
 
     async def _try(self, claim: Claim) -> None:
         try:
@@ -185,46 +213,50 @@ class Flight:
             else:
                 blob = await self._swarm(claim)
         except P2PlayerError as error:
-            self._events.put_nowait(_Failed(error))
+            self._events.put_nowait(_Failed(claim, error))
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._events.put_nowait(_Broke(error))
         else:
             self._parts.counters.add_bytes("peer", blob.size)
             self._note(f"landed after {self.seconds:.2f} s")
             self._events.put_nowait(_Landed(blob))
 
     async def _ask(self, claim: Claim) -> StoredBlob:
-        data, holder = await first_answer(self._parts.peers, claim.holders, self.digest, self._lied)
+        liars: list[Holder] = []
+        try:
+            data, holder = await first_answer(self._parts.peers, claim.holders, self.digest, liars.append)
+        finally:
+            await self._ban([liar.node for liar in liars if liar.node])
         blob = await asyncio.to_thread(self._parts.store.put, self.digest, data)
         self._small_from = {str(holder): len(data)}
         return blob
 
     async def _swarm(self, claim: Claim) -> StoredBlob:
         attempt = Attempt(claim.metainfo, claim.holders, self._parts.store, self._parts.swarms)
-        if self._attempt.done():
-            self._attempt = asyncio.get_running_loop().create_future()
         self._attempt.set_result(attempt)
         # Others who want the same blob now can trade pieces with this node from here on.
-        await self._parts.holdings.announce_partial(claim.metainfo)
+        announcing = self._tasks.spawn(self._parts.holdings.announce_partial(claim.metainfo), "announce")
         try:
             return await attempt.run()
         except BaseException:
+            # Who comes to read now waits for the next attempt.
+            self._attempt = asyncio.get_running_loop().create_future()
+            announcing.cancel()
             await self._parts.holdings.withdraw([self.digest])
             raise
 
-    def _lied(self, holder: Holder) -> None:
-        if holder.node:
-            self._tasks.spawn(self._ban(holder.node), "ban")
-
-    async def _ban(self, node: NodeId) -> None:
-        self._note(f"banned {node.short}, which lied")
-        log.warning("node %s sent wrong bytes for %s and is banned", node, self.digest)
-        await asyncio.to_thread(self._parts.store.ban, node.raw, f"sent other bytes than {self.digest}")
+    async def _ban(self, nodes: Sequence[NodeId]) -> None:
+        for node in nodes:
+            self._note(f"banned {node.short}, which lied")
+            log.warning("node %s sent wrong bytes for %s and is banned", node, self.digest)
+            await asyncio.to_thread(self._parts.store.ban, node.raw, f"sent other bytes than {self.digest}")
 
     def _note(self, what: str) -> None:
         self._parts.journal.add(self.digest, what)
 
     @staticmethod
     def _now() -> float:
-        return time.monotonic()
+        return asyncio.get_running_loop().time()
 
 
 def _names(holders: Sequence[Holder]) -> str:

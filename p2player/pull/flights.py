@@ -23,6 +23,7 @@ class Flights:
         self._flights: dict[Digest, Flight] = {}
         self._onlookers: dict[Flight, int] = {}
         self._runs: dict[Flight, asyncio.Task[None]] = {}
+        self._farewells: dict[Flight, asyncio.TimerHandle] = {}
 
     def get(self, digest: Digest) -> Flight | None:
         """Return the fetch of digest that is under way, or None."""
@@ -35,6 +36,8 @@ class Flights:
         When the last onlooker leaves, an unfinished fetch is given up after a while.
         """
         flight = self._flights.get(digest) or self._begin(digest, claims)
+        if (farewell := self._farewells.pop(flight, None)) is not None:
+            farewell.cancel()
         self._onlookers[flight] = self._onlookers.get(flight, 0) + 1
         try:
             yield flight
@@ -42,8 +45,8 @@ class Flights:
             self._onlookers[flight] -= 1
             if not self._onlookers[flight]:
                 del self._onlookers[flight]
-                if not flight.is_over:
-                    asyncio.get_running_loop().call_later(self._linger, self._give_up_if_alone, flight)
+                if (run := self._runs.get(flight)) is not None:
+                    self._farewells[flight] = asyncio.get_running_loop().call_later(self._linger, run.cancel)
 
     async def close(self) -> None:
         """Give up everything."""
@@ -59,9 +62,7 @@ class Flights:
             await flight.run()
         finally:
             del self._flights[flight.digest], self._runs[flight]
+            if (farewell := self._farewells.pop(flight, None)) is not None:
+                farewell.cancel()
         blob = await flight.landed()
         await self._parts.holdings.announce([blob])
-
-    def _give_up_if_alone(self, flight: Flight) -> None:
-        if flight not in self._onlookers and (run := self._runs.get(flight)) is not None:
-            run.cancel()

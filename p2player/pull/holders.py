@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from p2player.dht.records import Provider
 from p2player.peer.identity import NodeId
+from p2player.peer.protocol import SMALL_BLOB
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import Address, SwarmPeer
 
@@ -44,6 +45,8 @@ def claims_of(providers: Iterable[Provider], salt: bytes) -> list[Claim]:
     """Return what providers claim, the claim that most complete holders make first."""
     by_metainfo: dict[Metainfo, list[Holder]] = {}
     for provider in providers:
+        if provider.size > SMALL_BLOB and not any(provider.root):
+            continue  # without a root there is no swarm to join
         metainfo = Metainfo(provider.digest, provider.size, provider.root, salt)
         address = provider.address
         holder = Holder(

@@ -2,7 +2,8 @@
 
 A machine without I/O: events and the time go in, commands come out. One claim is tried at a time, since two claims with
 different roots are two different swarms. A claim that turned out to be a lie bans those who made it, and the next is
-tried. A stall brings a new look at who else has the blob; only a long one ends the hunt.
+tried. A stall brings a new look at who else has the blob; a long one drops the claim, and ends the hunt if there is no
+other.
 """
 
 from collections.abc import Iterable
@@ -17,12 +18,15 @@ from p2player.swarm.port import Address
 
 LOOK_AGAIN = 5.0
 """Seconds between two looks at who has the blob while bytes arrive: others may have joined since."""
+FIRST_LOOKS = (0.3, 0.7, 1.5, 3.0)
+"""Seconds after each look at which the first few follow: when many nodes want a new blob at once, none of them finds the
+others at its first look, and until they do, all bytes come from the one that seeded it."""
 STALLED = 1.5
 """Seconds without a byte after which it is looked again, and again every so often."""
 NO_START = 8.0
-"""Seconds in which not even the first byte has come after which it is over: those who announce the blob are gone."""
+"""Seconds in which not even the first byte has come after which a claim is dropped: those who make it are gone."""
 GIVE_UP = 30.0
-"""Seconds after the last byte after which it is over; the runtime then goes to the registry itself."""
+"""Seconds after the last byte after which a claim is dropped. Without another the runtime goes to the registry itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,11 @@ class Begin:
     """Fetch by this claim, from those who make it."""
 
     claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Stop fetching."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class GiveUp:
     error: P2PlayerError
 
 
-Command = Look | Begin | Connect | Ban | GiveUp
+Command = Look | Begin | Drop | Connect | Ban | GiveUp
 
 
 @dataclass(slots=True)
@@ -73,6 +82,7 @@ class Hunt:
     _failed: set[tuple[Metainfo, Address]] = field(default_factory=set)
     _current: Metainfo | None = None
     _looking: bool = False
+    _first_looks: tuple[float, ...] = FIRST_LOOKS
     _last_chance: bool = False
     _looked_at: float = 0.0
     _received_at: float = 0.0
@@ -133,10 +143,12 @@ class Hunt:
         """Take note that time has passed; called a few times a second."""
         quiet = now - self._received_at
         if self._current is not None and quiet >= (GIVE_UP if self._started else NO_START):
-            return [GiveUp(self._stalled(quiet))]
+            return [Drop(), *self.failed(self._stalled(quiet), now)]
         if self._looking:
             return []
-        patience = STALLED if quiet >= STALLED else LOOK_AGAIN
+        patience = self._first_looks[0] if self._first_looks else LOOK_AGAIN
+        if quiet >= STALLED:
+            patience = min(patience, STALLED)
         return self._look() if now - self._looked_at >= patience else []
 
     def _next(self, now: float) -> list[Command]:
@@ -151,7 +163,7 @@ class Hunt:
         if self._last_chance:
             return [GiveUp(self._failure or self._not_found())]
         self._last_chance = True
-        return self._look()
+        return [] if self._looking else self._look()
 
     def _useful(self, metainfo: Metainfo) -> tuple[Holder, ...]:
         if metainfo in self._refused:
@@ -164,6 +176,7 @@ class Hunt:
 
     def _look(self) -> list[Command]:
         self._looking = True
+        self._first_looks = self._first_looks[1:]
         return [Look()]
 
     def _stalled(self, quiet: float) -> P2PlayerError:

@@ -1,6 +1,7 @@
 """Asking the DHT who has a blob, and what they claim its torrent is."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from p2player.dht.discovery import Discovery
@@ -14,18 +15,22 @@ _RETRY: Final = 0.3
 
 
 class Search:
-    """Claims by digest. `salt` is the cluster's, which enters every infohash."""
+    """Claims by digest. `salt` is the cluster's, which enters every infohash; `bans` tells who is not believed."""
 
-    def __init__(self, discovery: Discovery, journal: Journal, salt: bytes) -> None:
+    def __init__(
+        self, discovery: Discovery, journal: Journal, salt: bytes, bans: Callable[[], frozenset[bytes]]
+    ) -> None:
         self._discovery = discovery
         self._journal = journal
         self._salt = salt
+        self._bans = bans
 
     async def look(self, digest: Digest) -> list[Claim]:
         """Return what is claimed of digest now, likeliest first; [] if nobody has it."""
         providers = await self._discovery.find(digest, _WANT)
         self._journal.add(digest, f"the DHT knows {len(providers)} other node(s) that have it")
-        return claims_of(providers, self._salt)
+        bans = self._bans()
+        return claims_of([provider for provider in providers if provider.node_id.raw not in bans], self._salt)
 
     async def look_twice(self, digest: Digest) -> list[Claim]:
         """Return what is claimed of digest, or raise BlobNotFound. One lost datagram is not taken for an answer."""

@@ -21,7 +21,7 @@ class SwarmPeer:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a transfer is: verified bytes, payload bytes received (verified or not), and those by peer."""
+    """How far a transfer is: verified bytes, payload bytes that are not known to be wrong, and those received by peer."""
 
     done: int
     received: int

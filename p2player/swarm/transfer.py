@@ -166,7 +166,8 @@ class LibtorrentTransfer:
         self._read.arrive(alert.piece, piece)
 
     def _on_status(self, status: lt.torrent_status) -> None:
-        self._received = max(self._received, status.total_payload_download)
+        # Bytes that fail their hash are no progress, however many of them a hostile peer sends.
+        self._received = max(self._received, status.total_payload_download - status.total_failed_bytes)
         for index, have in enumerate(status.pieces):
             if have:
                 self.on_piece_finished(index)
