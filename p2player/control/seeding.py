@@ -1,7 +1,8 @@
 """Sending images and files from this process to the daemon, all of them or none."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final, Literal
@@ -9,6 +10,7 @@ from typing import Final, Literal
 from p2player.control.client import ControlClient
 from p2player.control.importclient import ImportClient
 from p2player.control.messages import Naming
+from p2player.control.threads import in_daemon_thread
 from p2player.errors import BadInput, InvalidDigest, InvalidReference
 from p2player.oci.digest import Digest
 from p2player.oci.reference import Reference, is_tag
@@ -68,7 +70,7 @@ async def seed(
     files: list[SeededFile] = []
     async with daemon.begin_import() as importing:
         for spec in specs:
-            with await asyncio.to_thread(open_source, spec) as source:
+            async with _opened(spec) as source:
                 if name is not None and isinstance(source, FileSource):
                     raise BadInput(f"{spec} is a plain file, which is known by its digest only", hint="leave out --as")
                 stored = await _send(importing, source, report)
@@ -83,12 +85,22 @@ async def seed(
     )
 
 
+@asynccontextmanager
+async def _opened(spec: str) -> AsyncIterator[Source]:
+    source = await in_daemon_thread(lambda: open_source(spec))
+    try:
+        yield source
+    finally:
+        # Not waited for: it would wait in turn for a read that is stuck.
+        threading.Thread(target=source.__exit__, daemon=True).start()
+
+
 async def _send(importing: ImportClient, source: Source, report: Callable[[SeedProgress], None]) -> list[StoredBlob]:
     """Return the blobs of source that the daemon did not have."""
     stored: list[StoredBlob] = []
     blobs = source.blobs()
     for number in count(1):
-        blob = await asyncio.to_thread(next, blobs, None)
+        blob = await in_daemon_thread(lambda: next(blobs, None))
         if blob is None:
             return stored
         progress = SeedProgress(source.label, number, blob.digest, blob.size, 0, "sending")
@@ -105,7 +117,7 @@ async def _content(
     blob: SourceBlob, progress: SeedProgress, report: Callable[[SeedProgress], None]
 ) -> AsyncGenerator[bytes, None]:
     done = 0
-    while chunk := await asyncio.to_thread(blob.stream.read, _CHUNK):
+    while chunk := await in_daemon_thread(lambda: blob.stream.read(_CHUNK)):
         report(replace(progress, done=done))
         yield chunk
         done += len(chunk)
