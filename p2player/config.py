@@ -44,12 +44,17 @@ class HostPort:
         return cls(host, int(port))
 
     @property
+    def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        """The host if it is an IP address, None if it is a name."""
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return self.ip.is_loopback if self.ip else self.host == "localhost"
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -99,6 +104,7 @@ class Config:
             values["cluster"] = _OPEN_CLUSTER
         config = cls(**values)
         config._refuse_exposure(found)
+        config._refuse_isolation(found)
         return config
 
     def _refuse_exposure(self, found: Mapping[str, "_Setting"]) -> None:
@@ -114,6 +120,15 @@ class Config:
                     f"{self.registry} is open to other machines, and the endpoint asks nobody who they are",
                     hint="listen on 127.0.0.1, or serve everybody with --insecure",
                 )
+
+    def _refuse_isolation(self, found: Mapping[str, "_Setting"]) -> None:
+        for address in self.join:
+            if self.cluster.is_loopback and address.ip and not address.is_loopback:
+                with _located(found["join"].origin):
+                    raise InvalidConfig(
+                        f"{address} cannot be reached from {self.cluster}, where this node keeps to its machine",
+                        hint="give every node the same --secret-file, or do without one: --cluster 0.0.0.0:7400 --insecure",
+                    )
 
 
 @dataclass(frozen=True, slots=True)

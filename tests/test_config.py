@@ -100,7 +100,7 @@ def test_a_flag_that_was_not_given_overrules_nothing():
 
 def test_the_environment_may_name_the_file(toml):
     file = toml('join = ["10.0.0.1:7400", "[::1]:7400"]')
-    config = load(environ={"P2PLAYER_CONFIG": str(file)})
+    config = load({"cluster": "0.0.0.0:0", "insecure": True}, environ={"P2PLAYER_CONFIG": str(file)})
     assert [str(address) for address in config.join] == ["10.0.0.1:7400", "[::1]:7400"]
 
 
@@ -174,3 +174,14 @@ def test_an_open_registry_is_refused_even_with_a_secret(tmp_path):
     with pytest.raises(InvalidConfig, match=r"P2PLAYER_REGISTRY: .* asks nobody"):
         load({"secret_file": str(tmp_path / "s")}, environ={"P2PLAYER_REGISTRY": "0.0.0.0:5050"})
     assert load({"registry": "0.0.0.0:5050", "insecure": True})
+
+
+def test_a_node_that_keeps_to_its_machine_cannot_join_another(tmp_path):
+    with pytest.raises(InvalidConfig, match=r"--join: 10.0.0.1:7400 cannot be reached") as refused:
+        load({"join": ["127.0.0.1:1", "10.0.0.1:7400"]})
+    assert "--secret-file" in refused.value.hint
+    assert load({"join": ["10.0.0.1:7400"], "secret_file": str(tmp_path / "s")})
+
+
+def test_a_node_that_keeps_to_its_machine_joins_others_on_it():
+    assert load({"join": ["127.0.0.1:1", "localhost:2", "[::1]:3", "its-own-name:4"]})

@@ -97,3 +97,5 @@ def test_a_blob_goes_from_one_node_to_a_command_without_a_daemon(serve, run, tmp
     assert (last["state"], [peer for peer, _ in last["by_peer"]]) == ("done", [ready["node_id"][:8]])
     assert (tmp_path / "out").read_bytes() == b"content" * 100_000
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a", "file", "out"]
+    (why,) = run("why", digest, "--data-dir", ready["data_dir"], "--json").objects
+    assert (why["held"], why["providers"]) == (True, []), "the node of the command is still announced"
