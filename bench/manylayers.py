@@ -1,0 +1,87 @@
+"""What a node with many layers costs while nobody asks it for anything, and how soon it is back after a restart."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bench.figures import MIB, PERCENT, SECONDS, AtMost, Figure, Outcome, Samples
+from bench.sizes import KIB
+from bench.workspace import Workspace
+from netsim.emulate.daemons import Daemon
+from netsim.emulate.processes import ProgramError, wait_until
+from p2player.control.client import ControlClient
+from p2player.errors import DaemonUnreachable
+
+_LAYERS: Final = 2000
+_LAYER_SIZE: Final = 300 * KIB  # large enough for each to be a torrent of its own
+_WATCHED: Final = 10.0  # seconds
+_CALM: Final = 5.0  # percent of a core
+_CALM_WITHIN: Final = 120  # seconds
+_READY_WITHIN: Final = 60  # seconds
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+def many_layers(workspace: Workspace) -> Iterator[Outcome]:
+    """Yield memory, idle CPU and restart time of a node with many layers and one neighbour."""
+    subject = f"{_LAYERS} layers"
+    workspace.say(f"many-layers: making and seeding {subject}")
+    blobs = [workspace.blob(_LAYER_SIZE) for _ in range(_LAYERS)]
+    with workspace.daemon() as neighbour, workspace.daemon(join=[neighbour.cluster]) as node:
+        node.p2player("seed", *(str(blob.path) for blob in blobs))
+        for blob in blobs:
+            blob.path.unlink()
+        restarts = []
+        for number in range(1, workspace.runs + 1):
+            workspace.say(f"many-layers: restart {number} of {workspace.runs}")
+            node.stop()
+            began = time.perf_counter()
+            node.start()
+            # Asked from here, since a client process would take a good part of the time measured.
+            wait_until(lambda: asyncio.run(_is_ready(node)) or None, "the node", timeout=_READY_WITHIN)
+            restarts.append(time.perf_counter() - began)
+        node.wait()
+        workspace.say("many-layers: watching it idle")
+        _wait_until_calm(node)
+        idle = _busy_percent(node, _WATCHED)
+        yield Figure(f"{subject}: memory", MIB, Samples.of([_resident(node) / (1 << 20)]), target=AtMost(250))
+        yield Figure(f"{subject}: idle, of a core", PERCENT, Samples.of([idle]), target=AtMost(2))
+        yield Figure(f"{subject}: restart to ready", SECONDS, Samples.of(restarts), target=AtMost(5))
+
+
+async def _is_ready(node: Daemon) -> bool:
+    async with ControlClient(node.data_dir) as client:
+        try:
+            await client.status()
+        except DaemonUnreachable:
+            return False
+    return True
+
+
+def _wait_until_calm(node: Daemon) -> None:
+    """Return when the node has told its neighbour of everything it holds."""
+    deadline = time.monotonic() + _CALM_WITHIN
+    while _busy_percent(node, 1.0) > _CALM:
+        if time.monotonic() > deadline:
+            raise ProgramError(f"the node is still busy after {_CALM_WITHIN} s\n{node.log}")
+
+
+def _busy_percent(node: Daemon, seconds: float) -> float:
+    """Return how much of a core the node takes over the next seconds."""
+    before = _cpu_seconds(node)
+    time.sleep(seconds)
+    return 100 * (_cpu_seconds(node) - before) / seconds
+
+
+def _cpu_seconds(node: Daemon) -> float:
+    # proc(5): user and system time are the 14th and 15th field; the name, the 2nd, may hold spaces
+    fields = Path(f"/proc/{node.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _resident(node: Daemon) -> int:
+    """Return the bytes of memory a node has in use."""
+    pages = int(Path(f"/proc/{node.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
