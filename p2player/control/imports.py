@@ -83,7 +83,7 @@ class ImportSession:
             await asyncio.to_thread(transaction.commit, rows)
         await self._holdings.add(new)
         for row in rows:
-            await self._holdings.republish(row)
+            await self._holdings.publish(row)
 
     async def _send(self, message: object) -> None:
         await self._socket.send_json(to_json(message))

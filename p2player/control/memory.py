@@ -53,7 +53,7 @@ class MemoryHoldings:
         """Offer blobs no longer."""
         self.offered.difference_update(blob.digest for blob in blobs)
 
-    async def republish(self, row: NameRow) -> None:
+    async def publish(self, row: NameRow) -> None:
         """Publish a name."""
         self.published[row.reference] = row
 
@@ -71,6 +71,7 @@ class MemoryImages:
         self.gate = asyncio.Event()
         self.gate.set()
         self.under_way = 0
+        self.named_peers: tuple[tuple[str, int], ...] = ()
         self._store = store
 
     def publish(self, name: str, layers: Mapping[str, bytes]) -> Document:
@@ -125,9 +126,8 @@ class MemoryImages:
         yield PullResult(digest, str(target) if isinstance(target, Reference) else None, documents, blobs)
 
     async def fetch_known(self, metainfo: Metainfo, peers: Sequence[tuple[str, int]]) -> Progress:
-        """Yield how one blob comes in, and at last the result. Raises BlobNotFound if there are no peers."""
-        if not peers:
-            raise BlobNotFound(f"nobody to fetch {metainfo.digest} from")
+        """Yield how one blob comes in, and at last the result."""
+        self.named_peers = tuple(peers)
         async for progress in self._bring(metainfo.digest):
             yield progress
         yield PullResult(metainfo.digest, None, (), (metainfo.digest,))

@@ -62,8 +62,8 @@ class Holdings(Protocol):
         """Seed and announce these blobs no longer."""
         ...
 
-    async def republish(self, row: NameRow) -> None:
-        """Share a name of the store."""
+    async def publish(self, row: NameRow) -> None:
+        """Make a name that the store has just been given hold in the whole cluster."""
         ...
 
     async def unpublish(self, reference: Reference) -> None:

@@ -127,7 +127,10 @@ class Flight:
     async def run(self) -> None:
         """Fetch the blob; `landed` tells the outcome."""
         try:
-            blob = await self._fly()
+            try:
+                blob = await self._fly()
+            finally:
+                await self._tasks.close()
         except BaseException as error:
             given_up = TransferStalled(f"the fetch of {self.digest} was given up: nobody waits for it any more")
             reason = error if isinstance(error, Exception) else given_up
@@ -138,8 +141,6 @@ class Flight:
                 raise
         else:
             self._landed.set_result(blob)
-        finally:
-            await self._tasks.close()
 
     async def _fly(self) -> StoredBlob:
         commands = self._hunt.found(self.claims, self._now())

@@ -99,18 +99,21 @@ class Holdings:
             self._swarms.stop_seeding(self.metainfo(blob))
         await self.withdraw(blob.digest for blob in blobs)
 
-    async def publish(self, reference: Reference, descriptor: Descriptor) -> None:
-        """Make a tag mean descriptor in the whole cluster, whatever it meant before."""
-        row = self.name_row(reference, descriptor)
-        await asyncio.to_thread(self._store.set_name, row)
-        await self.republish(row)
-
     def name_row(self, reference: Reference, descriptor: Descriptor) -> NameRow:
         """Return a newly signed name that makes the tag of reference mean descriptor."""
         if reference.tag is None:
             raise ValueError("only a tag can be published")
         record = self._sign(str(reference.repository), reference.tag, descriptor)
         return row_of(record)
+
+    async def publish(self, row: NameRow) -> None:
+        """Make a name that was just given here hold in the whole cluster, whatever it meant there."""
+        newer = await self._discovery.publish(NameRecord.unpack(row.record))
+        if newer is not None:
+            # Dated later by a clock that is ahead of this one, or taken back within the same millisecond.
+            record = self._sign(row.scope, row.name, row.descriptor, after=newer.issued)
+            await asyncio.to_thread(self._store.set_name, row_of(record))
+            await self._discovery.publish(record)
 
     async def republish(self, row: NameRow) -> None:
         """Share a name that is kept here; if the cluster has a newer meaning of it, that one is kept from now on."""
@@ -129,7 +132,9 @@ class Holdings:
         if row is not None and NameRecord.unpack(row.record).public_key == self._identity.public_key:
             await self._discovery.publish(self._sign(row.scope, row.name, row.descriptor, withdrawn=True))
 
-    def _sign(self, scope: str, name: str, descriptor: Descriptor, *, withdrawn: bool = False) -> NameRecord:
+    def _sign(
+        self, scope: str, name: str, descriptor: Descriptor, *, after: int = 0, withdrawn: bool = False
+    ) -> NameRecord:
         known = self._store.name(scope, name)
         return NameRecord.make(
             self._identity,
@@ -139,7 +144,7 @@ class Holdings:
             media_type=descriptor.media_type,
             size=descriptor.size,
             # Newer than what it replaces even when this clock is behind the other publisher's.
-            issued=max(self._now_ms(), known.issued + 1 if known else 0),
+            issued=max(self._now_ms(), known.issued + 1 if known else 0, after + 1),
             withdrawn=withdrawn,
         )
 

@@ -1,0 +1,298 @@
+"""Each test is a conversation: what the hunt hears, and what it answers."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2player.errors import BlobNotFound, DiskFull, PeerUnreachable, TransferStalled
+from p2player.oci.digest import Digest
+from p2player.peer.identity import NodeId
+from p2player.pull.holders import Claim, Holder
+from p2player.pull.hunt import (
+    FIRST_LOOKS,
+    GIVE_UP,
+    LOOK_AGAIN,
+    NO_START,
+    STALLED,
+    Ban,
+    Begin,
+    Connect,
+    Drop,
+    GiveUp,
+    Hunt,
+    Look,
+)
+from p2player.swarm.metainfo import Metainfo
+
+DIGEST = Digest.of(b"blob")
+TRUE = Metainfo(DIGEST, 1_000_000, b"t" * 32)
+LIE = Metainfo(DIGEST, 1_000_000, b"l" * 32)
+OTHER_LIE = Metainfo(DIGEST, 2_000_000, b"o" * 32)
+
+
+def node(number):
+    return NodeId(bytes([number]) * 20)
+
+
+def holder(number, *, complete=True):
+    address = f"10.0.0.{number}"
+    return Holder((address, 7401), complete, node(number), (address, 7400))
+
+
+def claim(metainfo, *numbers):
+    return Claim(metainfo, tuple(map(holder, numbers)))
+
+
+def begun(*claims, banned=()):
+    """Return a hunt that fetches by the first of claims, at time 0, and has had its first looks."""
+    hunt = Hunt(DIGEST, frozenset(map(node, banned)), 0.0)
+    (command,) = hunt.found(claims, 0.0)
+    assert isinstance(command, Begin)
+    now = 0.0
+    for pause in FIRST_LOOKS:
+        now += pause
+        hunt.received(now)
+        assert hunt.tick(now) == [Look()]
+        assert hunt.found(claims, now) == []
+    return hunt, now
+
+
+def test_what_most_say_is_tried_first_and_all_who_say_it_are_asked():
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    assert hunt.found([claim(LIE, 1), claim(TRUE, 2, 3)], 0.0) == [Begin(claim(TRUE, 2, 3))]
+
+
+def test_those_who_have_it_all_count_more_than_those_who_still_fetch_it():
+    partial = Claim(LIE, tuple(holder(number, complete=False) for number in (1, 2, 3)))
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    assert hunt.found([partial, claim(TRUE, 4)], 0.0) == [Begin(claim(TRUE, 4))]
+
+
+def test_somebody_who_only_fetches_it_is_followed():
+    following = Claim(TRUE, (holder(1, complete=False),))
+    assert Hunt(DIGEST, frozenset(), 0.0).found([following], 0.0) == [Begin(following)]
+
+
+def test_nobody_having_it_is_believed_after_a_second_look():
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    assert hunt.found([], 0.0) == [Look()]
+    (command,) = hunt.found([], 0.1)
+    assert isinstance(command, GiveUp)
+    assert isinstance(command.error, BlobNotFound)
+
+
+def test_somebody_found_at_the_second_look_is_fetched_from():
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    assert hunt.found([], 0.0) == [Look()]
+    assert hunt.found([claim(TRUE, 1)], 0.1) == [Begin(claim(TRUE, 1))]
+
+
+def test_who_is_banned_is_neither_asked_nor_counted():
+    hunt = Hunt(DIGEST, frozenset({node(1), node(2)}), 0.0)
+    assert hunt.found([claim(LIE, 1, 2), claim(TRUE, 3)], 0.0) == [Begin(claim(TRUE, 3))]
+
+
+def test_a_banned_node_that_says_what_others_say_is_left_out():
+    hunt = Hunt(DIGEST, frozenset({node(1)}), 0.0)
+    assert hunt.found([claim(TRUE, 1, 2)], 0.0) == [Begin(claim(TRUE, 2))]
+
+
+def test_who_turns_up_later_is_fetched_from_too_but_only_once():
+    hunt, now = begun(claim(TRUE, 1))
+    assert hunt.found([claim(TRUE, 1, 2)], now) == [Connect((holder(2),))]
+    assert hunt.found([claim(TRUE, 1, 2)], now) == []
+
+
+def test_who_turns_up_with_another_claim_is_not_mixed_in():
+    hunt, now = begun(claim(TRUE, 1))
+    assert hunt.found([claim(LIE, 2)], now) == []
+
+
+def test_a_lie_bans_those_who_said_they_have_it_and_the_next_claim_is_tried():
+    hunt, now = begun(claim(LIE, 1, 2), claim(TRUE, 3))
+    assert hunt.lied(now) == [Ban((node(1), node(2))), Begin(claim(TRUE, 3))]
+
+
+def test_one_who_was_still_fetching_a_lie_is_not_banned_for_it():
+    victims = Claim(LIE, (holder(1), holder(2, complete=False)))
+    hunt, now = begun(victims)
+    assert hunt.lied(now) == [Ban((node(1),)), Look()]
+
+
+def test_a_lie_is_not_tried_again_whoever_repeats_it():
+    hunt, now = begun(claim(LIE, 1))
+    assert hunt.lied(now) == [Ban((node(1),)), Look()]
+    (command,) = hunt.found([claim(LIE, 1, 2)], now)
+    assert isinstance(command, GiveUp)
+    assert isinstance(command.error, TransferStalled)
+
+
+def test_a_liar_is_not_believed_with_another_claim_either():
+    hunt, now = begun(claim(LIE, 1))
+    hunt.lied(now)
+    (command,) = hunt.found([claim(OTHER_LIE, 1)], now)
+    assert isinstance(command, GiveUp)
+
+
+def test_those_who_cannot_be_reached_are_not_banned_and_new_holders_of_the_same_claim_are_tried():
+    hunt, now = begun(claim(TRUE, 1))
+    assert hunt.failed(PeerUnreachable("gone"), now) == [Look()]
+    assert hunt.found([claim(TRUE, 1, 2)], now) == [Begin(claim(TRUE, 2))]
+
+
+def test_a_failure_with_nobody_else_is_what_is_told():
+    hunt, now = begun(claim(TRUE, 1))
+    assert hunt.failed(DiskFull("no room"), now) == [Look()]
+    (command,) = hunt.found([claim(TRUE, 1)], now)
+    assert isinstance(command, GiveUp)
+    assert isinstance(command.error, DiskFull)
+
+
+def test_the_first_looks_follow_soon_on_each_other_and_the_later_ones_do_not():
+    hunt, now = begun(claim(TRUE, 1))
+    hunt.received(now + LOOK_AGAIN - 0.1)
+    assert hunt.tick(now + LOOK_AGAIN - 0.1) == []
+    assert hunt.tick(now + LOOK_AGAIN) == [Look()]
+
+
+def test_a_stall_brings_a_look_and_no_second_one_before_its_answer():
+    hunt, now = begun(claim(TRUE, 1))
+    assert hunt.tick(now + STALLED) == [Look()]
+    assert hunt.tick(now + 3 * STALLED) == []
+    hunt.found([claim(TRUE, 1)], now + 3 * STALLED)
+    assert hunt.tick(now + 4 * STALLED) == [Look()]
+
+
+def test_who_never_sends_a_byte_is_dropped_soon_for_the_next_claim():
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    hunt.found([claim(LIE, 1, 2), claim(TRUE, 3)], 0.0)
+    assert hunt.tick(NO_START - 0.01) == [Look()]
+    assert hunt.tick(NO_START) == [Drop(), Begin(claim(TRUE, 3))]
+
+
+def test_who_has_sent_bytes_is_waited_for_longer():
+    hunt, now = begun(claim(TRUE, 1))
+    hunt.tick(now + NO_START)
+    assert hunt.tick(now + GIVE_UP - 0.01) == []
+    assert hunt.tick(now + GIVE_UP) == [Drop()]
+    (command,) = hunt.found([claim(TRUE, 1)], now + GIVE_UP)
+    assert isinstance(command, GiveUp)
+    assert isinstance(command.error, TransferStalled)
+    assert command.error.hint
+
+
+def test_as_long_as_bytes_come_it_goes_on():
+    hunt, now = begun(claim(TRUE, 1))
+    for later in range(1, 200):
+        hunt.received(now + later)
+        assert GiveUp not in {type(command) for command in hunt.tick(now + later)}
+        hunt.found([claim(TRUE, 1)], now + later)
+
+
+def test_nothing_can_fail_while_nothing_is_fetched():
+    with pytest.raises(RuntimeError):
+        Hunt(DIGEST, frozenset(), 0.0).lied(0.0)
+
+
+holders = st.builds(holder, st.integers(1, 5), complete=st.booleans())
+claims = st.builds(Claim, st.sampled_from([TRUE, LIE, OTHER_LIE]), st.lists(holders, max_size=4).map(tuple))
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("answer"), st.lists(claims, max_size=3)),
+        st.tuples(st.just("wait"), st.floats(0.1, 40)),
+        st.just(("bytes",)),
+        st.just(("lied",)),
+        st.just(("failed",)),
+    ),
+    max_size=60,
+)
+
+
+class Conversation:
+    """Plays the rest of a node to a hunt, and minds the rules."""
+
+    def __init__(self, first, banned=frozenset()):
+        self.hunt = Hunt(DIGEST, banned, 0.0)
+        self.now = 0.0
+        self.banned = set(banned)
+        self.current = None
+        self.looking = True
+        self.is_over = False
+        self.say(("answer", first))
+
+    def hear(self, commands):
+        for command in commands:
+            assert not self.is_over, "nothing comes after the end"
+            match command:
+                case Look():
+                    assert not self.looking, "one look at a time"
+                    self.looking = True
+                case Begin(begun):
+                    assert self.current is None, "one claim at a time"
+                    assert begun.holders
+                    self.mind(begun.holders)
+                    self.current = begun
+                case Drop():
+                    assert self.current is not None
+                    self.current = None
+                case Connect(more):
+                    assert self.current is not None
+                    self.mind(more)
+                case Ban(nodes):
+                    self.banned.update(nodes)
+                case GiveUp(error):
+                    assert self.current is None
+                    assert error.message
+                    self.is_over = True
+
+    def mind(self, asked):
+        assert not {someone.node for someone in asked} & self.banned, "no banned node is asked"
+
+    def say(self, step):
+        match step:
+            case ("answer", found) if self.looking:
+                self.looking = False
+                self.hear(self.hunt.found(found, self.now))
+            case ("wait", seconds):
+                self.now += seconds
+                self.hear(self.hunt.tick(self.now))
+            case ("bytes",) if self.current:
+                self.hunt.received(self.now)
+            case ("lied",) if self.current:
+                self.current = None
+                self.hear(self.hunt.lied(self.now))
+            case ("failed",) if self.current:
+                self.current = None
+                self.hear(self.hunt.failed(PeerUnreachable("gone"), self.now))
+
+
+@given(st.lists(claims, max_size=3), steps, st.frozensets(st.integers(1, 5).map(node), max_size=3))
+def test_in_any_order_of_events_one_claim_is_tried_at_a_time_and_no_banned_node_is_asked(first, events, banned):
+    conversation = Conversation(first, banned)
+    for event in events:
+        if not conversation.is_over:
+            conversation.say(event)
+
+
+@given(st.lists(claims, max_size=3), steps)
+def test_a_hunt_that_gets_no_more_bytes_always_ends(standing, events):
+    conversation = Conversation(standing)
+    for event in events:
+        if not conversation.is_over:
+            conversation.say(event)
+    for _ in range(500):
+        if conversation.is_over:
+            return
+        conversation.say(("answer", standing))
+        if not conversation.is_over:
+            conversation.say(("wait", 1.0))
+    raise AssertionError("it never ends")
+
+
+def test_a_holder_that_has_it_all_by_now_counts_as_such():
+    hunt, now = begun(Claim(TRUE, (holder(1, complete=False),)))
+    assert hunt.found([claim(TRUE, 1)], now) == [Connect((holder(1),))]
+    assert hunt.lied(now)[0] == Ban((node(1),))
+    assert replace(holder(1), complete=False).peer.is_seed is False
