@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -17,7 +18,7 @@ from p2player.control.messages import Event, Peer, PullRequest, Status, event_to
 from p2player.control.platforms import pull_platform
 from p2player.control.ports import Daemon
 from p2player.control.target import Target, parse_target
-from p2player.errors import BadInput, BlobNotFound, P2PlayerError
+from p2player.errors import AddressUnusable, BadInput, BlobNotFound, P2PlayerError
 from p2player.oci.digest import Digest
 from p2player.oci.jsonobject import parse_json
 from p2player.oci.reference import Reference
@@ -112,19 +113,18 @@ class Handlers:
         return await _stream(request, pulling)
 
     async def _fetch(self, request: web.Request) -> web.StreamResponse:
-        peers = [HostPort.parse(peer) for peer in request.query.getall("peer", [])]
         metainfo = Metainfo.from_torrent(await request.read())
-        fetching = self._daemon.images.fetch_known(metainfo, [(peer.host, peer.port) for peer in peers])
-        return await _stream(request, fetching)
+        peers = [await _resolve(HostPort.parse(peer)) for peer in request.query.getall("peer", [])]
+        return await _stream(request, self._daemon.images.fetch_known(metainfo, peers))
 
     async def _verify(self, request: web.Request) -> web.StreamResponse:
         return await _stream(request, verify_blobs(self._daemon.store, self._daemon.holdings))
 
     async def _import(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse(compress=False, max_msg_size=_MAX_MESSAGE)
-        await socket.prepare(request)
-        await ImportSession(self._daemon, socket, self._tasks).run()
-        return socket
+        connection = web.WebSocketResponse(compress=False, max_msg_size=_MAX_MESSAGE)
+        await connection.prepare(request)
+        await ImportSession(self._daemon, connection, self._tasks).run()
+        return connection
 
     def _blob(self, request: web.Request) -> StoredBlob:
         digest = Digest.parse(request.match_info["digest"])
@@ -141,6 +141,17 @@ def _dropped_datagrams(counters: Mapping[str, int]) -> dict[str, int]:
 
 def _target(request: web.Request) -> Target:
     return parse_target(request.query.get("target", ""))
+
+
+async def _resolve(address: HostPort) -> tuple[str, int]:
+    """Return the IP address and port of a peer that may be given by name, or raise AddressUnusable."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise AddressUnusable(f"cannot resolve {address}: {error.strerror}", hint="give its IP address") from error
+    host, port, *_ = found[0][4]
+    return str(host), int(port)
 
 
 def _answer(value: object) -> web.Response:

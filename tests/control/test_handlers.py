@@ -1,11 +1,12 @@
 import asyncio
+import socket
 from contextlib import aclosing
 
 import pytest
 
 from p2player.config import HostPort
 from p2player.control.messages import Naming
-from p2player.errors import BadInput, BlobNotFound, InvalidMetainfo, ReferenceNotFound
+from p2player.errors import AddressUnusable, BadInput, BlobNotFound, InvalidMetainfo, ReferenceNotFound
 from p2player.oci.digest import Digest
 from p2player.oci.reference import Reference
 from p2player.pull.events import PullResult
@@ -98,9 +99,21 @@ async def test_a_blob_is_fetched_by_its_torrent_from_named_peers(daemon, client)
     torrent = await client.torrent(blob.digest)
     daemon.store.remove([blob.digest])
     daemon.images.elsewhere[blob.digest] = b"x"
-    *_, pulled = await collect(client.fetch(torrent, [HostPort("127.0.0.1", 7401)]))
+    *_, pulled = await collect(client.fetch(torrent, [HostPort("127.0.0.1", 7401), HostPort("::1", 7402)]))
     assert pulled == PullResult(blob.digest, None, (), (blob.digest,))
     assert daemon.store.get(blob.digest)
+    assert daemon.images.named_peers == (("127.0.0.1", 7401), ("::1", 7402))
+
+
+async def test_a_peer_whose_name_means_nothing_is_unusable(daemon, client, monkeypatch):
+    def fail(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    blob = daemon.store.put(Digest.of(b"x"), b"x")
+    torrent = await client.torrent(blob.digest)
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(AddressUnusable, match="nobody:1: Name or service not known"):
+        await collect(client.fetch(torrent, [HostPort("nobody", 1)]))
 
 
 async def test_what_is_no_torrent_is_refused(client):
