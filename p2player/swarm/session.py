@@ -77,7 +77,7 @@ class LibtorrentSwarms:
         if metainfo.infohash not in self._handles:
             params = lt.load_torrent_buffer(metainfo.torrent_file(piece_layer))
             _put_at(params, path)
-            params.flags = lt.torrent_flags.seed_mode
+            params.flags = lt.torrent_flags.seed_mode | lt.torrent_flags.disable_pex
             self._handles[metainfo.infohash] = self._session.add_torrent(params)
 
     def stop_seeding(self, metainfo: Metainfo) -> None:
@@ -93,7 +93,9 @@ class LibtorrentSwarms:
         params = lt.add_torrent_params()
         params.info_hashes = lt.info_hash_t(lt.sha256_hash(metainfo.infohash))
         _put_at(params, path)
-        params.flags = lt.torrent_flags.sequential_download if all(peer.is_seed for peer in peers) else 0
+        params.flags = lt.torrent_flags.disable_pex
+        if all(peer.is_seed for peer in peers):
+            params.flags |= lt.torrent_flags.sequential_download
         # Peers given with a torrent that has no metadata yet are connected at once; in any other order of these steps
         # the first connection waits for the session's next tick, up to half a second later.
         params.peers = [peer.address for peer in peers]

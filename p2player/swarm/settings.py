@@ -63,8 +63,13 @@ def session_params(host: str, port: int, node_id: bytes) -> lt.session_params:
         "connection_speed": 200,
         "torrent_connect_boost": 60,
         "unchoke_slots_limit": -1,
-        "max_allowed_in_request_queue": 2000,
-        "send_buffer_watermark": 3 * 1024 * 1024,
+        # What is asked for early is asked for twice: with eight nodes that want 64 MiB at once from one seed over
+        # 50 Mbit/s links, libtorrent's deep queues took 2.5 times the bound, shallow ones 1.6 times.
+        "max_out_request_queue": 32,
+        "request_queue_time": 1,
+        "whole_pieces_threshold": 1,
+        "send_buffer_watermark": 64 * 1024,
+        "send_buffer_low_watermark": 16 * 1024,
         "hashing_threads": 2,
         "aio_threads": 4,
         "max_queued_disk_bytes": 32 * 1024 * 1024,

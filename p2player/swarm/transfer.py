@@ -28,6 +28,9 @@ _CACHED_PIECES = 4
 _READ_AHEAD = 3
 _DEADLINE_STEP = 20
 
+# Looks (see `look`) in which others who want the same blob have time to turn up: about a second and a half.
+_LOOKS_BEFORE_ORDER = 3
+
 Stage = Literal["finished", "flushed", "saved", "moved"]
 
 
@@ -48,6 +51,7 @@ class LibtorrentTransfer:
         self._leaves = b""
         self._is_finished = False
         self._is_sequential = all(peer.is_seed for peer in peers)
+        self._looks = 0
         self._received = 0
         self._connections: dict[tuple[Address, bytes], int] = {}
 
@@ -153,6 +157,8 @@ class LibtorrentTransfer:
         if index not in self._have:
             self._have.add(index)
             self._verified.arrive(index, None)
+            if len(self._have) == 1:
+                self._go_sequential(False)
 
     def on_read_piece(self, alert: lt.read_piece_alert) -> None:
         """Hand a piece to those who asked for it."""
@@ -179,12 +185,14 @@ class LibtorrentTransfer:
         for peer in connected:
             connection = (peer.ip, peer.pid.to_bytes())
             self._connections[connection] = max(self._connections.get(connection, 0), peer.total_download)
-        if connected:
+        self._looks += 1
+        if connected and self._looks > _LOOKS_BEFORE_ORDER:
             self._go_sequential(all(peer.flags & peer.seed for peer in connected))
 
     def _go_sequential(self, wanted: bool) -> None:
-        # With nobody but seeds around there is no trade, so the order of pieces is free: in order, the whole digest is
-        # computed on the way instead of at the end. As soon as somebody else fetches too, rarest first.
+        # The first piece comes first, for the reader who waits for it. Then, while others who want the same blob may yet
+        # turn up, rarest first: what they have in common they cannot trade. If nobody but seeds is there, in order, so
+        # that the whole digest is computed on the way instead of at the end.
         if wanted != self._is_sequential:
             self._is_sequential = wanted
             flag = lt.torrent_flags.sequential_download
