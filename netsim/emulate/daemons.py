@@ -20,6 +20,8 @@ class Status:
     node_id: str
     registry: str
     cluster: str
+    swarm: str
+    """HOST:PORT that BitTorrent clients connect to."""
     peers: int
     blobs: int
     local: int
@@ -34,7 +36,7 @@ class Status:
         """Return what `status --json` printed. Raises ProgramError if it lacks anything."""
         try:
             answer: dict[str, Any] = json.loads(output)
-            plain = {name: answer[name] for name in ("node_id", "registry", "cluster", "peers", "blobs")}
+            plain = {name: answer[name] for name in ("node_id", "registry", "cluster", "swarm", "peers", "blobs")}
             return cls(**plain, **{name: answer["bytes"][name] for name in ("local", "peer", "upstream")})
         except (ValueError, KeyError, TypeError) as error:
             raise ProgramError(f"not what status --json is to print: {error!r}\n{output}") from error
@@ -102,6 +104,11 @@ class Daemon:
     def kill(self) -> None:
         """End it as a power cut would."""
         self._program.kill()
+
+    @property
+    def pid(self) -> int:
+        """Its process id, while it runs."""
+        return self._program.pid
 
     @property
     def log(self) -> str:

@@ -22,8 +22,8 @@ from netsim.image import Image, ImageWriter, add_file
 GREETING = "hello from an image that was never pushed"
 """What a container of the image prints, on a line."""
 
-# Each a layer. Compilers and a Java runtime make the second one larger than 100 MB.
-_PACKAGES = (("python3", "python3-venv"), ("g++", "default-jre-headless"), ("python3-yaml",))
+# Each a layer. The compiler makes the second one larger than 100 MB.
+_PACKAGES = (("python3", "python3-venv"), ("g++", "git", "make"), ("python3-yaml",))
 _APPLICATION = (
     'import yaml\n\nwith open("/etc/app/config.yaml") as file:\n    print(yaml.safe_load(file)["greeting"])\n'
 )

@@ -5,6 +5,7 @@ mount namespaces of its own, with an empty /run. When the enclosure's first proc
 forgets their mounts, whatever state they are in, and whatever a runtime of the machine itself is doing.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -98,20 +99,19 @@ class Program:
 
     def stop(self) -> None:
         """Ask it to end, and end it and its process group if it does not. Does nothing if it is not running."""
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+            self._process = None
 
     def kill(self) -> None:
-        """End it at once, as a power cut would."""
+        """End it and its process group at once, as a power cut would."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 

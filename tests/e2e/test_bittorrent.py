@@ -114,6 +114,6 @@ def test_a_node_downloads_a_layer_from_a_foreign_client(qbittorrent, torrent, la
     ):
         client.wait(lambda torrent: torrent["progress"] == 1)
         peer = f"127.0.0.1:{client.port}"
-        alone.p2player("fetch", layer, "--torrent", str(torrent), "--peer", peer, "--output", str(target))
+        alone.p2player("fetch", "--torrent", str(torrent), "--peer", peer, "--output", str(target))
         assert alone.status().peer == image.sizes[layer]
     assert target.read_bytes() == image.path(layer).read_bytes()

@@ -9,6 +9,7 @@ ANSWER = {
     "node_id": "ab" * 20,
     "registry": "127.0.0.1:5050",
     "cluster": "127.0.0.1:7400",
+    "swarm": "127.0.0.1:7401",
     "peers": 2,
     "blobs": 4,
     "bytes": {"local": 1, "peer": 2, "upstream": 3},
