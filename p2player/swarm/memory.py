@@ -145,7 +145,7 @@ class MemorySwarms:
         self._seeds: dict[bytes, Path] = {}
         self._transfers: dict[bytes, MemoryTransfer] = {}
 
-    def seed(self, metainfo: Metainfo, path: Path, piece_layer: bytes) -> None:  # noqa: ARG002  (trees are made anew here)
+    def seed(self, metainfo: Metainfo, path: Path, piece_layer: bytes) -> None:
         """Serve a verified file to whoever asks, until `stop_seeding`."""
         # A damaged file is served in vain: whoever fetches checks each piece against the root.
         is_good = hash_file(path, metainfo.digest.algorithm)[1].root == metainfo.root
