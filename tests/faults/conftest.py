@@ -1,0 +1,98 @@
+"""Real daemons that are frozen, killed, or hostile."""
+
+import hashlib
+import http.client
+import itertools
+import os
+import random
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from netsim.emulate.daemons import LocalCluster
+
+SIZE = 64 << 20
+"""Bytes of a file that takes a fair part of a second to fetch."""
+
+
+@dataclass(frozen=True)
+class File:
+    path: Path
+    digest: str
+
+
+@pytest.fixture
+def make_file(tmp_path):
+    """Return a file of its own each time."""
+    numbers = itertools.count()
+
+    def make():
+        path = tmp_path / f"file-{next(numbers)}"
+        data = random.Random(str(path)).randbytes(SIZE)
+        path.write_bytes(data)
+        return File(path, f"sha256:{hashlib.sha256(data).hexdigest()}")
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Two daemons that all tests of a module share; whoever wants to kill one adds it."""
+    with LocalCluster(tmp_path_factory.mktemp("cluster"), 2) as running:
+        yield running
+
+
+class Pull:
+    """One blob read through a daemon's endpoint. The first of its bytes have come."""
+
+    def __init__(self, daemon, digest):
+        host, _, port = daemon.registry.rpartition(":")
+        self._connection = http.client.HTTPConnection(host, int(port), timeout=60)
+        self._connection.request("GET", f"/v2/library/file/blobs/{digest}")
+        self._response = self._connection.getresponse()
+        assert self._response.status == 200
+        self._hash = hashlib.sha256()
+        self._hash.update(self._response.read(1 << 20))
+
+    def finish(self):
+        """Read the rest and return the digest of all, and how many seconds the rest took."""
+        before = time.monotonic()
+        while chunk := self._response.read(1 << 20):
+            self._hash.update(chunk)
+        return f"sha256:{self._hash.hexdigest()}", time.monotonic() - before
+
+    def close(self):
+        self._response.close()
+        self._connection.close()
+
+
+@pytest.fixture
+def begin_pull():
+    begun = []
+
+    def begin(daemon, digest):
+        begun.append(Pull(daemon, digest))
+        return begun[-1]
+
+    yield begin
+    for pull in begun:
+        pull.close()
+
+
+@contextmanager
+def _frozen(daemon):
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def frozen():
+    """Let a daemon stand still, its connections open, while the context lasts."""
+    return _frozen

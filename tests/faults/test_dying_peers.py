@@ -1,0 +1,51 @@
+import pytest
+
+BOUND = 15  # seconds, for what takes half of one when nothing happens
+
+
+@pytest.fixture
+def file(make_file):
+    return make_file()
+
+
+@pytest.fixture
+def hold(file):
+    """Let daemons hold the file."""
+
+    def bring_in(*daemons):
+        for daemon in daemons:
+            daemon.p2player("seed", str(file.path))
+
+    return bring_in
+
+
+def test_a_peer_that_freezes_in_the_middle_is_replaced_by_another(cluster, hold, file, begin_pull, frozen):
+    node, seed = cluster.nodes[:2]
+    victim = cluster.add()
+    hold(victim, seed)
+    pull = begin_pull(node, file.digest)
+    with frozen(victim):
+        digest, seconds = pull.finish()
+    assert digest == file.digest
+    assert seconds < BOUND
+
+
+def test_a_peer_that_is_killed_in_the_middle_is_replaced_by_another(cluster, hold, file, begin_pull):
+    node, seed = cluster.nodes[:2]
+    victim = cluster.add()
+    hold(victim, seed)
+    pull = begin_pull(node, file.digest)
+    victim.kill()
+    digest, seconds = pull.finish()
+    assert digest == file.digest
+    assert seconds < BOUND
+
+
+def test_a_peer_that_was_frozen_before_does_not_keep_a_pull_from_the_others(cluster, hold, file, begin_pull, frozen):
+    node, seed = cluster.nodes[:2]
+    victim = cluster.add()
+    hold(victim, seed)
+    with frozen(victim):
+        digest, seconds = begin_pull(node, file.digest).finish()
+    assert digest == file.digest
+    assert seconds < BOUND
