@@ -128,7 +128,8 @@ class Flight:
         """Fetch the blob; `landed` tells the outcome."""
         try:
             try:
-                blob = await self._fly()
+                # It may have come in since its holders were looked for.
+                blob = self._parts.store.get(self.digest) or await self._fly()
             finally:
                 await self._tasks.close()
         except BaseException as error:

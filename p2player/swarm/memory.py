@@ -102,8 +102,9 @@ class MemoryTransfer:
         return hash_file(self.path, self.metainfo.digest.algorithm)[1]
 
     async def move(self, path: Path) -> None:
-        """Go on seeding from path, another link to the same file."""
+        """Go on seeding from path, another link to the same file. No piece is to be had from here any more."""
         self.path = path
+        self.fail(TransferStalled(f"{self.metainfo.digest} is a file by now"))
 
     def has(self, index: int) -> bool:
         """Tell whether a piece is here."""

@@ -49,7 +49,7 @@ class Transfer(Protocol):
         """Return the blob's hash tree once every byte is in the file; `progress` no longer changes then."""
 
     async def move(self, path: Path) -> None:
-        """Go on seeding from path, another link to the same file."""
+        """Go on seeding from path, another link to the same file. No piece is to be had from here any more."""
 
 
 class Swarms(Protocol):

@@ -32,7 +32,7 @@ class LibtorrentSwarms:
         self._counters = counters
         self._tasks = Tasks("swarm")
         self._handles: dict[bytes, lt.torrent_handle] = {}
-        # Those of the above that were fetched since start; a finished one stays, for readers that are still behind.
+        # Those of the above that are being fetched.
         self._transfers: dict[lt.torrent_handle, LibtorrentTransfer] = {}
         self._wake, wake_writer = os.pipe()
         self._wake_writer = wake_writer
@@ -149,6 +149,7 @@ class LibtorrentSwarms:
                 transfer.on_resume_data(alert.params)
             case lt.file_renamed_alert():
                 transfer.on_moved()
+                del self._transfers[alert.handle]
             case lt.hash_failed_alert():
                 self._counters.drop("swarm.pieces")
             case lt.file_error_alert():

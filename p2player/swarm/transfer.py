@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import libtorrent as lt
 
-from p2player.errors import StorageError
+from p2player.errors import StorageError, TransferStalled
 from p2player.store.hashing import hash_file
 from p2player.store.merkle import MerkleTree, tree_of_leaves
 from p2player.swarm.arrivals import Arrivals
@@ -129,7 +129,7 @@ class LibtorrentTransfer:
         return tree if tree.root == self.metainfo.root else hash_file(self.path, self.metainfo.digest.algorithm)[1]
 
     async def move(self, path: Path) -> None:
-        """Go on seeding from path, another link to the same file."""
+        """Go on seeding from path, another link to the same file. No piece is to be had from here any more."""
         self.path = path
         self.handle.rename_file(0, str(path))
         await self._stages.wait("moved")
@@ -217,6 +217,6 @@ class LibtorrentTransfer:
         self._stages.arrive("saved", None)
 
     def on_moved(self) -> None:
-        """Take note that the file is read under its new name from now on, by readers too."""
-        self._cache.clear()
+        """Take note that libtorrent reads the file under its new name from now on, and that nobody reads it here."""
         self._stages.arrive("moved", None)
+        self.fail(TransferStalled(f"{self.metainfo.digest} is a file by now"))

@@ -121,6 +121,8 @@ async def test_a_reader_that_starts_after_the_blob_has_landed_reads_the_file(clu
     opened = await node.images.blob(blob.digest)
     await node.read(blob.digest)
     assert (await Reader(opened).end()).got == blob.data
+    assert node.counters.bytes["peer"] == len(blob.data), "nothing is fetched twice"
+    assert node.swarms.served == {blob.metainfo.infohash}
 
 
 async def test_a_blob_removed_while_it_is_opened_is_not_found(cluster, make_blob):
