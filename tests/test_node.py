@@ -126,6 +126,19 @@ async def test_the_endpoint_of_one_node_serves_what_another_holds(start, image):
             assert response.status == 404
 
 
+async def test_a_blob_that_is_seeded_here_between_its_opening_and_its_reading_is_not_fetched(start, image):
+    first = await start("first")
+    await seed(first, image)
+    second = await start("second", first)
+    await eventually(knows(second, first))
+    layer = max(image.sizes, key=image.sizes.get)
+    opened = await second.images.blob(Digest.parse(layer))
+    await seed(second, image)
+    got = b"".join([chunk async for chunk in opened.read(0, opened.size)])
+    assert got == image.path(layer).read_bytes()
+    assert second.counters.bytes["peer"] == 0
+
+
 async def test_a_third_node_fetches_from_both_that_have_it(start, image, tmp_path):
     writer = ImageWriter(tmp_path / "large")
     with writer.layer() as archive:

@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass
 
 import pytest
+from aiohttp import ClientPayloadError, ClientSession
 
 from p2player.config import Config, HostPort
 from p2player.errors import PeerUnreachable
@@ -117,6 +118,23 @@ async def test_liars_in_the_majority_are_banned_and_the_true_content_is_fetched(
         await lie(liar, content.digest, false)
     assert await fetch(node, content, 3) == content.data
     assert node.store.bans() == {liar.identity.node_id.raw for liar in liars}
+
+
+async def test_a_runtime_that_reads_a_lie_is_cut_off_before_its_last_bytes(start):
+    liar, node = await start(), await start()
+    content, false = Content.random(1), Content.random(2)
+    await lie(liar, content.digest, false)
+    async with asyncio.timeout(BOUND), ClientSession(f"http://{node.registry_address}") as session:
+        while not await node.dht.find(content.digest):  # noqa: ASYNC110  (another node's doing)
+            await asyncio.sleep(0.05)
+        async with session.get(f"/v2/library/app/blobs/{content.digest}") as response:
+            assert (response.status, response.content_length) == (200, SIZE)
+            with pytest.raises(ClientPayloadError):
+                await response.read()
+        while not node.store.bans():  # noqa: ASYNC110  (the reader is told first)
+            await asyncio.sleep(0.05)
+    assert node.store.blobs() == []
+    assert node.store.bans() == {liar.identity.node_id.raw}
 
 
 async def test_liars_about_the_size_or_without_any_swarm_do_not_keep_the_true_content_away(start):
