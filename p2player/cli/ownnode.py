@@ -1,20 +1,16 @@
 """A node for as long as one command takes, where this machine runs none."""
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from p2player.config import Config, HostPort
 from p2player.control.client import ControlClient
 from p2player.control.writing import directory_of
 from p2player.errors import BadInput, DaemonUnreachable
 from p2player.node import Node
-
-_FAREWELL_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
@@ -48,14 +44,4 @@ async def daemon_or_own_node(config: Config, destination: str | None, *, alone: 
             async with ControlClient(own.data_dir) as daemon:
                 yield daemon
         finally:
-            await _leave(node)
-
-
-async def _leave(node: Node) -> None:
-    """Stop the node, after telling the others that what it held goes with it."""
-    try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL_SECONDS):
-                await node.holdings.drop(node.store.blobs())
-    finally:
-        await node.close()
+            await node.close()

@@ -76,6 +76,15 @@ class Announcer:
         if holding is not None:
             await self._place(self._sign(digest, holding, withdrawn=True), also=holding.holders)
 
+    async def farewell(self) -> None:
+        """Withdraw everything at those who keep it, in the order it comes; names stay, for they outlive their publisher."""
+        leaving, self._holdings = self._holdings, {}
+        await asyncio.gather(*(self._take_back(digest, holding) for digest, holding in leaving.items()))
+
+    async def _take_back(self, digest: Digest, holding: _Holding) -> None:
+        async with self._places:
+            await self._placement.store(self._sign(digest, holding, withdrawn=True), holding.holders)
+
     async def publish(self, record: NameRecord) -> NameRecord | None:
         """Keep record alive from now on, unless the cluster has a newer one; see Discovery."""
         name = (record.scope, record.name)

@@ -40,8 +40,8 @@ class Responder:
                 return self._store(raw, seen, now_ms)
             case FindNodes(key):
                 found = _NOTHING
-            case FindProviders(key):
-                found = self._storage.providers(key, now_ms)
+            case FindProviders(key, turn, skip):
+                found = self._storage.providers(key, turn, skip, now_ms)
             case FindName(key, name):
                 found = self._storage.name(key, name, now_ms)
             case ListNames(key, after):

@@ -24,8 +24,11 @@ class Providers:
         self._holders = 0
         self._most_held = 0
 
-    def take(self, records: Iterable[bytes], total: int) -> bool:
-        """Take in one holder's sample of the total it holds. Returns whether there is nothing more to ask for."""
+    def take(self, records: Iterable[bytes], total: int = 0) -> bool:
+        """Take in some records of a holder; total, with the first of them, is how many it has.
+
+        Returns whether there is nothing more to ask for.
+        """
         for record in _verified(records):
             if isinstance(record, Provider) and record.digest == self._digest:
                 known = self._newest.get(record.node_id)
@@ -34,14 +37,19 @@ class Providers:
         if total:
             self._holders += 1
             self._most_held = max(self._most_held, total)
-        others = len(self._newest) - (self._without in self._newest)
-        all_told = self._holders >= QUORUM and len(self._newest) >= self._most_held
-        return others >= self._want or all_told
+        return self.enough or (self._holders >= QUORUM and len(self._newest) >= self._most_held)
+
+    @property
+    def enough(self) -> bool:
+        """Whether as many are known as are wanted."""
+        return len(self._alive()) >= self._want
 
     def result(self) -> list[Provider]:
         """Return at most the wanted number of records alive, complete ones first, none of the node `without`."""
-        alive = [p for p in self._newest.values() if p.alive(self._now_ms) and p.node_id != self._without]
-        return sorted(alive, key=lambda provider: not provider.complete)[: self._want]
+        return sorted(self._alive(), key=lambda provider: not provider.complete)[: self._want]
+
+    def _alive(self) -> list[Provider]:
+        return [p for p in self._newest.values() if p.alive(self._now_ms) and p.node_id != self._without]
 
 
 class Names:

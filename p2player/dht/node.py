@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -45,6 +46,7 @@ from p2player.tasks import Tasks
 
 _HOUSEKEEPING_SECONDS: Final = 60.0
 _SAVE_EVERY: Final = 10
+_FAREWELL_SECONDS: Final = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,8 @@ class DhtNode:
         self._vantage = Vantage()
         self._cluster_port = self._swarm_port = 0
         rng = rng or Random()  # noqa: S311  (it spreads load; nothing secret depends on it)
-        self._storage = Storage(rng)
+        self._rng = rng
+        self._storage = Storage()
         self._table = Table(identity.node_id.raw, on_new=self._contact_added)
         self._size_when_placed = 0
         self._responder = Responder(self._table, self._storage)
@@ -115,8 +118,11 @@ class DhtNode:
         return bound.port
 
     async def close(self) -> None:
-        """Stop, and remember neighbours and kept records for the next start."""
+        """Stop announcing, say so, and remember neighbours and kept records for the next start."""
         await self._tasks.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._announcer.farewell()
         self._protocol.close()
         await asyncio.sleep(0)  # the socket is closed in the loop's next turn
         self._save()
@@ -150,10 +156,28 @@ class DhtNode:
         """See Discovery."""
         key, now_ms = key_of_digest(digest), self._now_ms()
         found = findings.Providers(digest, want, now_ms, without=self._identity.node_id)
-        kept = self._storage.providers(key, now_ms)
+        asked = FindProviders(key, self._rng.getrandbits(32))
+        kept = self._storage.providers(key, asked.turn, 0, now_ms)
+        first_pages: dict[bytes, Reply] = {}
+
+        def take(contact: Contact, reply: Reply) -> bool:
+            first_pages[contact.id] = reply
+            return found.take(reply.records, reply.total)
+
         if not found.take(kept.records[: 2 * want], kept.total):
-            await self._crawler.search(FindProviders(key), lambda _, reply: found.take(reply.records, reply.total))
+            nearest = (await self._crawler.search(asked, take)).nearest()
+            holders = [contact for contact in nearest if contact.id in first_pages][: findings.QUORUM]
+            await asyncio.gather(*(self._read_more(asked, holder, first_pages[holder.id], found) for holder in holders))
         return found.result()
+
+    async def _read_more(self, asked: FindProviders, contact: Contact, page: Reply, found: findings.Providers) -> None:
+        skip = 0
+        while not found.enough and page.records and (skip := skip + len(page.records)) < page.total:
+            answer = await self._protocol.ask(contact.address, replace(asked, skip=skip), contact.id)
+            if answer is None:
+                return
+            page = answer.reply
+            found.take(page.records)
 
     async def publish(self, record: NameRecord) -> NameRecord | None:
         """See Discovery."""

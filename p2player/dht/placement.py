@@ -36,9 +36,12 @@ class Placement:
         if outdated_by is not None:
             return Placed(newer=_newest(record, [outdated_by]))
         targets = {contact.id: contact for contact in [*also, *await self._crawler.nearest(record.key)]}
+        return await self.store(record, targets.values())
+
+    async def store(self, record: NameRecord | Provider, holders: Iterable[Contact]) -> Placed:
+        """Store record at these nodes."""
         request = Store(record.pack())
-        asked = (self._protocol.ask(contact.address, request, contact.id) for contact in targets.values())
-        answers = await asyncio.gather(*asked)
+        answers = await asyncio.gather(*(self._protocol.ask(node.address, request, node.id) for node in holders))
         answered = [answer for answer in answers if answer is not None]
         holders = tuple(answer.contact for answer in answered if not answer.reply.records)
         kept_instead = [raw for answer in answered for raw in answer.reply.records]

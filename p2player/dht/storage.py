@@ -9,7 +9,6 @@ Records are kept packed: that is a third of the memory, and how they are sent.
 from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from random import Random
 from typing import Final, NamedTuple
 
 from p2player.dht.records import MAX_SKEW_MS, NameRecord, Provider
@@ -52,8 +51,7 @@ class _Scope:
 class Storage:
     """Records by DHT key. Times are milliseconds since the epoch, always given by the caller."""
 
-    def __init__(self, rng: Random, *, max_records: int = MAX_RECORDS) -> None:
-        self._rng = rng
+    def __init__(self, *, max_records: int = MAX_RECORDS) -> None:
         self._max_records = max_records
         self._count = 0
         self._providers: dict[bytes, dict[bytes, _HeldProvider]] = {}
@@ -76,14 +74,17 @@ class Storage:
             return self._put_provider(record, now_ms)
         return self._put_name(record, now_ms)
 
-    def providers(self, key: bytes, now_ms: int) -> Answer:
-        """Return the records alive under key in random order, a complete provider first if there is one."""
-        alive = [p for p in self._providers.get(key, {}).values() if not p.withdrawn and now_ms < p.expires]
-        self._rng.shuffle(alive)
-        first = next((i for i, provider in enumerate(alive) if provider.complete), 0)
-        if first:
-            alive[0], alive[first] = alive[first], alive[0]
-        return Answer([provider.raw for provider in alive], len(alive))
+    def providers(self, key: bytes, turn: int, skip: int, now_ms: int) -> Answer:
+        """Return the records under key from the skip-th on: complete providers, then partial ones, then withdrawn ones.
+
+        `turn` says where in each of these to begin, so that askers who each choose another get other ones first.
+        """
+        groups: tuple[list[bytes], ...] = ([], [], [])
+        for _, held in sorted(self._providers.get(key, {}).items()):
+            if now_ms < held.expires:
+                groups[2 if held.withdrawn else 0 if held.complete else 1].append(held.raw)
+        records = [raw for group in groups for raw in _turned(group, turn)]
+        return Answer(records[skip:], len(records))
 
     def name(self, key: bytes, name: str, now_ms: int) -> Answer:
         """Return the record of name under key, if it is kept."""
@@ -159,3 +160,8 @@ class Storage:
         self._count -= 1
         if not scope.names:
             del self._scopes[key]
+
+
+def _turned(group: list[bytes], turn: int) -> list[bytes]:
+    start = turn % len(group) if group else 0
+    return group[start:] + group[:start]

@@ -75,9 +75,14 @@ class FindNodes:
 
 @dataclass(frozen=True, slots=True)
 class FindProviders:
-    """Ask for a sample of the provider records under key, and for the nodes nearest to it."""
+    """Ask for provider records under key, and for the nodes nearest to it.
+
+    `turn` (any number, one a lookup) chooses which of many come first, `skip` how many of them are known already.
+    """
 
     key: bytes
+    turn: int
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +201,8 @@ def _fields(body: Request | Reply) -> list[Any]:  # noqa: PLR0911  (one return a
             return [_Kind.PING]
         case FindNodes(key):
             return [_Kind.FIND_NODES, key]
-        case FindProviders(key):
-            return [_Kind.FIND_PROVIDERS, key]
+        case FindProviders(key, turn, skip):
+            return [_Kind.FIND_PROVIDERS, key, turn, skip]
         case FindName(key, name):
             return [_Kind.FIND_NAME, key, name]
         case ListNames(key, after):
@@ -223,8 +228,9 @@ def _parse_body(fields: list[Any]) -> Request | Reply:  # noqa: PLR0911  (one re
             return Ping()
         case [_Kind.FIND_NODES, key]:
             return FindNodes(_key(key))
-        case [_Kind.FIND_PROVIDERS, key]:
-            return FindProviders(_key(key))
+        case [_Kind.FIND_PROVIDERS, key, int(turn), int(skip)]:
+            _require(turn >= 0 and skip >= 0)
+            return FindProviders(_key(key), turn, skip)
         case [_Kind.FIND_NAME, key, name]:
             return FindName(_key(key), _text(name))
         case [_Kind.LIST_NAMES, key, after]:

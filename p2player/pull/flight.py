@@ -170,8 +170,8 @@ class Flight:
 
     async def _carry_out(self, command: Command) -> None:
         match command:
-            case Look():
-                self._tasks.spawn(self._look(), "look")
+            case Look(want):
+                self._tasks.spawn(self._look(want), "look")
             case Begin(claim):
                 self._note(f"fetching {claim.metainfo.size} bytes from {_names(claim.holders)}")
                 self._claim, self.claims = claim, [claim]
@@ -202,9 +202,9 @@ class Flight:
         self._received = progress.received
         return self._hunt.tick(self._now())
 
-    async def _look(self) -> None:
+    async def _look(self, want: int) -> None:
         try:
-            self._events.put_nowait(_Found(await self._parts.search.look(self.digest)))
+            self._events.put_nowait(_Found(await self._parts.search.look(self.digest, want)))
         except Exception as error:  # noqa: BLE001  (a bug must end the flight, not leave it waiting)
             self._events.put_nowait(_Broke(error))
 

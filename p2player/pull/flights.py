@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from p2player.errors import TransferStalled
 from p2player.oci.digest import Digest
 from p2player.pull.flight import Flight, Parts
 from p2player.pull.holders import Claim
@@ -23,6 +24,7 @@ class Flights:
         self._flights: dict[Digest, Flight] = {}
         self._onlookers: dict[Flight, int] = {}
         self._runs: dict[Flight, asyncio.Task[None]] = {}
+        self._closed = False
         self._farewells: dict[Flight, asyncio.TimerHandle] = {}
 
     def get(self, digest: Digest) -> Flight | None:
@@ -33,7 +35,7 @@ class Flights:
     def join(self, digest: Digest, claims: Sequence[Claim]) -> Iterator[Flight]:
         """Look on at the fetch of digest, which is begun by these claims if it is not under way.
 
-        When the last onlooker leaves, an unfinished fetch is given up after a while.
+        When the last onlooker leaves, an unfinished fetch is given up after a while. Raises TransferStalled when closed.
         """
         flight = self._flights.get(digest) or self._begin(digest, claims)
         if (farewell := self._farewells.pop(flight, None)) is not None:
@@ -49,10 +51,13 @@ class Flights:
                     self._farewells[flight] = asyncio.get_running_loop().call_later(self._linger, run.cancel)
 
     async def close(self) -> None:
-        """Give up everything."""
+        """Give up everything, and begin nothing any more."""
+        self._closed = True
         await self._tasks.close()
 
     def _begin(self, digest: Digest, claims: Sequence[Claim]) -> Flight:
+        if self._closed:
+            raise TransferStalled(f"{digest} is not fetched: this node is stopping")
         flight = self._flights[digest] = Flight(digest, claims, self._parts)
         self._runs[flight] = self._tasks.spawn(self._run(flight), str(digest.short))
         return flight

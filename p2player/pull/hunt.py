@@ -13,6 +13,7 @@ from p2player.errors import BlobNotFound, P2PlayerError, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 from p2player.pull.holders import Claim, Holder
+from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import Address
 
@@ -31,7 +32,9 @@ GIVE_UP = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Ask the DHT who has the blob."""
+    """Ask the DHT who has the blob: for this many holders, some of whom may be known already."""
+
+    want: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,8 @@ class Hunt:
     def _look(self) -> list[Command]:
         self._looking = True
         self._first_looks = self._first_looks[1:]
-        return [Look()]
+        known = sum(map(len, self._claims.values()))
+        return [Look(known + LIKELY_ENOUGH)]
 
     def _stalled(self, quiet: float) -> P2PlayerError:
         count = len(self._claims[self._current]) if self._current else 0

@@ -81,9 +81,9 @@ class Images:
         row = await self._names.newest(reference)
         try:
             document = await self.document(row.descriptor.digest)
-        except (NotFound, Unavailable) as error:
+        except NotFound as error:
             raise ReferenceNotFound(
-                f"{reference} is {row.descriptor.digest}, which nobody reachable holds", hint=error.hint
+                f"{reference} is {row.descriptor.digest}, which no node announces", hint=error.hint
             ) from error
         await self._names.keep(row)
         return document

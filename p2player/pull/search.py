@@ -10,7 +10,8 @@ from p2player.oci.digest import Digest
 from p2player.pull.holders import Claim, claims_of
 from p2player.pull.journal import Journal
 
-_WANT: Final = 16
+LIKELY_ENOUGH: Final = 16
+"""How many holders to look for at first."""
 _RETRY: Final = 0.3
 
 
@@ -25,9 +26,9 @@ class Search:
         self._salt = salt
         self._bans = bans
 
-    async def look(self, digest: Digest) -> list[Claim]:
-        """Return what is claimed of digest now, likeliest first; [] if nobody has it."""
-        providers = await self._discovery.find(digest, _WANT)
+    async def look(self, digest: Digest, want: int) -> list[Claim]:
+        """Return what about want nodes claim of digest now, likeliest claim first; [] if nobody has it."""
+        providers = await self._discovery.find(digest, want)
         self._journal.add(digest, f"the DHT knows {len(providers)} other node(s) that have it")
         bans = self._bans()
         return claims_of([provider for provider in providers if provider.node_id.raw not in bans], self._salt)
@@ -35,7 +36,7 @@ class Search:
     async def look_twice(self, digest: Digest) -> list[Claim]:
         """Return what is claimed of digest, or raise BlobNotFound. One lost datagram is not taken for an answer."""
         for pause in (_RETRY, 0):
-            if claims := await self.look(digest):
+            if claims := await self.look(digest, LIKELY_ENOUGH):
                 return claims
             await asyncio.sleep(pause)
         raise BlobNotFound(

@@ -12,7 +12,7 @@ SCOPE = "docker.io/library/nginx"
 
 def kept(node, digest=LAYER):
     """The record of digest that node keeps."""
-    (raw,) = node._storage.providers(key_of_digest(digest), 0).records
+    (raw,) = node._storage.providers(key_of_digest(digest), 0, 0, 0).records
     return unpack_record(raw)
 
 
@@ -89,7 +89,7 @@ def test_everything_is_placed_again_when_twice_as_many_nodes_are_known(in_cluste
         await one.announce(LAYER, 1, b"", complete=True)
         await cluster.add_many(30)
         await asyncio.sleep(5)
-        holders = sum(bool(node._storage.providers(key_of_digest(LAYER), 0).records) for node in cluster.nodes)
+        holders = sum(bool(node._storage.providers(key_of_digest(LAYER), 0, 0, 0).records) for node in cluster.nodes)
         assert holders > 8
 
     in_cluster(scenario)

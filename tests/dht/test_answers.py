@@ -1,5 +1,3 @@
-from random import Random
-
 import pytest
 
 from p2player.dht.answers import Responder
@@ -17,7 +15,7 @@ KEY = key_of_digest(Digest.of(b"layer"))
 class Node:
     def __init__(self, now_ms):
         self.table = Table(bytes(20))
-        self.storage = Storage(Random(1))
+        self.storage = Storage()
         self.now_ms = now_ms
         self._responder = Responder(self.table, self.storage)
 
@@ -31,7 +29,7 @@ def node(epoch):
 
 
 def test_every_answer_tells_the_asker_where_it_is_seen(node, provider):
-    for request in (Ping(), FindNodes(KEY), FindProviders(KEY), FindName(KEY, "a"), Store(provider().pack())):
+    for request in (Ping(), FindNodes(KEY), FindProviders(KEY, 0), FindName(KEY, "a"), Store(provider().pack())):
         assert node.answer(request).seen == SEEN
 
 
@@ -53,7 +51,7 @@ def test_loopback_contacts_are_told_only_to_who_shares_the_machine(node):
 def test_stored_records_are_given_with_their_total(node, provider):
     for number in range(6):
         assert node.answer(Store(provider(node=number).pack())).records == ()
-    reply = node.answer(FindProviders(KEY))
+    reply = node.answer(FindProviders(KEY, 0))
     assert (len(reply.records), reply.total) == (4, 6)
 
 

@@ -144,6 +144,30 @@ def test_popular_digest_gives_different_finders_different_providers(in_cluster):
     in_cluster(scenario)
 
 
+def test_one_live_provider_is_found_among_many(in_cluster):
+    async def scenario(cluster):
+        nodes = await cluster.add_many(40)
+        for node in nodes[:30]:
+            await node.announce(LAYER, 1, b"", complete=True)
+        for node in nodes[30:]:
+            assert len(await node.find(LAYER, 64)) == 30
+
+    in_cluster(scenario)
+
+
+def test_node_that_leaves_is_no_provider_any_more(in_cluster):
+    async def scenario(cluster):
+        nodes = await cluster.add_many(20)
+        for node in nodes[:10]:
+            await node.announce(LAYER, 1, b"", complete=True)
+        for node in nodes[:9]:
+            await node.close()
+        for node in nodes[10:]:
+            assert [p.node_id for p in await node.find(LAYER)] == [nodes[9]._identity.node_id]
+
+    in_cluster(scenario)
+
+
 def test_withdrawal_reaches_everyone_in_seconds(in_cluster):
     async def scenario(cluster):
         nodes = await cluster.add_many(30)
@@ -164,7 +188,7 @@ def test_dead_nodes_records_expire(in_cluster):
         cluster.kill(nodes[3])
         await asyncio.gather(nodes[3]._tasks.close(), asyncio.sleep(3700))
         assert await nodes[4].find(LAYER) == []
-        assert not any(node._storage.providers(key_of_digest(LAYER), 0).records for node in cluster.nodes)
+        assert not any(node._storage.providers(key_of_digest(LAYER), 0, 0, 0).records for node in cluster.nodes)
 
     in_cluster(scenario)
 

@@ -32,7 +32,7 @@ records = st.binary(max_size=200)
 requests = st.one_of(
     st.just(Ping()),
     st.builds(FindNodes, keys),
-    st.builds(FindProviders, keys),
+    st.builds(FindProviders, keys, st.integers(0, 2**32), st.integers(0, 300)),
     st.builds(FindName, keys, st.text(max_size=200)),
     st.builds(ListNames, keys, st.text(max_size=200)),
     st.builds(Store, st.binary(max_size=MAX_RECORD)),

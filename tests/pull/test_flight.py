@@ -4,6 +4,7 @@ import pytest
 
 from p2player.errors import BlobNotFound, DigestMismatch, DiskFull, TransferStalled
 from p2player.pull.hunt import GIVE_UP, NO_START
+from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.memory import MemoryTransfer
 from p2player.swarm.metainfo import Metainfo
 
@@ -56,7 +57,7 @@ async def test_a_lying_root_never_enters_the_store_and_the_true_claim_is_used(cl
     for liar in liars:
         await liar.lie(blob.digest, lie.data)
     await honest.add(blob.data)
-    claims = await node.parts.search.look(blob.digest)
+    claims = await node.parts.search.look(blob.digest, LIKELY_ENOUGH)
     assert claims[0].metainfo.root == lie.metainfo.root, "the lie is the likelier claim"
     assert (await fly(node, blob.digest, claims)).root == blob.metainfo.root
     assert node.store.path(blob.digest).read_bytes() == blob.data
@@ -69,7 +70,7 @@ async def test_a_lie_alone_ends_in_an_error_and_nothing_is_kept(cluster, make_bl
     blob, lie = make_blob(seed=1), make_blob(seed=2)
     await liar.lie(blob.digest, lie.data)
     with pytest.raises(TransferStalled, match="something else"):
-        await fly(node, blob.digest, await node.parts.search.look(blob.digest))
+        await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
     assert node.store.blobs() == []
     assert node.staged() == []
     assert not node.store.path(blob.digest).exists()
@@ -82,7 +83,7 @@ async def test_liars_are_remembered_over_a_restart(cluster, make_blob):
     blob = make_blob(seed=1)
     await liar.lie(blob.digest, make_blob(seed=2).data)
     with pytest.raises(TransferStalled):
-        await fly(node, blob.digest, await node.parts.search.look(blob.digest))
+        await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
     await node.restart()
     assert node.store.bans() == {liar.identity.node_id.raw}
     with pytest.raises(BlobNotFound):
@@ -119,7 +120,7 @@ async def test_a_claim_nobody_serves_is_dropped_for_one_that_somebody_does(clust
         await ghost.discovery.announce(blob.digest, len(blob.data), b"g" * 32, complete=True)
     await honest.add(blob.data)
     before = asyncio.get_running_loop().time()
-    await fly(node, blob.digest, await node.parts.search.look(blob.digest))
+    await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
     assert asyncio.get_running_loop().time() - before < NO_START + 1
     assert node.store.bans() == frozenset(), "who cannot be reached has not lied"
     assert node.staged() == []
@@ -132,7 +133,7 @@ async def test_a_size_that_does_not_fit_on_the_disk_does_not_hide_the_true_claim
     for liar in liars:
         await liar.discovery.announce(blob.digest, 1 << 60, b"g" * 32, complete=True)
     await honest.add(blob.data)
-    blob_here = await fly(node, blob.digest, await node.parts.search.look(blob.digest))
+    blob_here = await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
     assert blob_here.size == len(blob.data)
 
 
@@ -141,7 +142,7 @@ async def test_a_full_disk_is_told_as_such(cluster, make_blob):
     digest = make_blob().digest
     await seed.discovery.announce(digest, 1 << 60, b"g" * 32, complete=True)
     with pytest.raises(DiskFull):
-        await fly(node, digest, await node.parts.search.look(digest))
+        await fly(node, digest, await node.parts.search.look(digest, LIKELY_ENOUGH))
 
 
 async def test_a_stalled_peer_is_replaced_by_one_that_turns_up_later(cluster, make_blob):
@@ -248,7 +249,7 @@ async def test_when_all_holders_of_a_small_blob_are_gone_new_ones_are_looked_for
     blob = make_blob(5000)
     await gone.add(blob.data)
     cluster.peers.dead.add(gone.host)
-    claims = await node.parts.search.look(blob.digest)
+    claims = await node.parts.search.look(blob.digest, LIKELY_ENOUGH)
     await late.add(blob.data)
     assert (await fly(node, blob.digest, claims)).size == 5000
     assert node.store.bans() == frozenset()
@@ -259,7 +260,7 @@ async def test_the_journal_tells_the_story(cluster, make_blob):
     blob = make_blob()
     await liar.lie(blob.digest, make_blob(seed=2).data)
     await honest.add(blob.data)
-    await fly(node, blob.digest, await node.parts.search.look(blob.digest))
+    await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
     story = "\n".join(node.history(blob.digest))
     for part in ("fetching", "was a lie", f"banned {liar.identity.node_id.short}", "landed"):
         assert part in story

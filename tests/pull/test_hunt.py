@@ -1,6 +1,7 @@
 """Each test is a conversation: what the hunt hears, and what it answers."""
 
 from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from p2player.pull.hunt import (
     Hunt,
     Look,
 )
+from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.metainfo import Metainfo
 
 DIGEST = Digest.of(b"blob")
@@ -54,7 +56,7 @@ def begun(*claims, banned=()):
     for pause in FIRST_LOOKS:
         now += pause
         hunt.received(now)
-        assert hunt.tick(now) == [Look()]
+        assert hunt.tick(now) == [Look(ANY)]
         assert hunt.found(claims, now) == []
     return hunt, now
 
@@ -77,7 +79,7 @@ def test_somebody_who_only_fetches_it_is_followed():
 
 def test_nobody_having_it_is_believed_after_a_second_look():
     hunt = Hunt(DIGEST, frozenset(), 0.0)
-    assert hunt.found([], 0.0) == [Look()]
+    assert hunt.found([], 0.0) == [Look(ANY)]
     (command,) = hunt.found([], 0.1)
     assert isinstance(command, GiveUp)
     assert isinstance(command.error, BlobNotFound)
@@ -85,7 +87,7 @@ def test_nobody_having_it_is_believed_after_a_second_look():
 
 def test_somebody_found_at_the_second_look_is_fetched_from():
     hunt = Hunt(DIGEST, frozenset(), 0.0)
-    assert hunt.found([], 0.0) == [Look()]
+    assert hunt.found([], 0.0) == [Look(ANY)]
     assert hunt.found([claim(TRUE, 1)], 0.1) == [Begin(claim(TRUE, 1))]
 
 
@@ -118,12 +120,12 @@ def test_a_lie_bans_those_who_said_they_have_it_and_the_next_claim_is_tried():
 def test_one_who_was_still_fetching_a_lie_is_not_banned_for_it():
     victims = Claim(LIE, (holder(1), holder(2, complete=False)))
     hunt, now = begun(victims)
-    assert hunt.lied(now) == [Ban((node(1),)), Look()]
+    assert hunt.lied(now) == [Ban((node(1),)), Look(ANY)]
 
 
 def test_a_lie_is_not_tried_again_whoever_repeats_it():
     hunt, now = begun(claim(LIE, 1))
-    assert hunt.lied(now) == [Ban((node(1),)), Look()]
+    assert hunt.lied(now) == [Ban((node(1),)), Look(ANY)]
     (command,) = hunt.found([claim(LIE, 1, 2)], now)
     assert isinstance(command, GiveUp)
     assert isinstance(command.error, TransferStalled)
@@ -138,13 +140,13 @@ def test_a_liar_is_not_believed_with_another_claim_either():
 
 def test_those_who_cannot_be_reached_are_not_banned_and_new_holders_of_the_same_claim_are_tried():
     hunt, now = begun(claim(TRUE, 1))
-    assert hunt.failed(PeerUnreachable("gone"), now) == [Look()]
+    assert hunt.failed(PeerUnreachable("gone"), now) == [Look(ANY)]
     assert hunt.found([claim(TRUE, 1, 2)], now) == [Begin(claim(TRUE, 2))]
 
 
 def test_a_failure_with_nobody_else_is_what_is_told():
     hunt, now = begun(claim(TRUE, 1))
-    assert hunt.failed(DiskFull("no room"), now) == [Look()]
+    assert hunt.failed(DiskFull("no room"), now) == [Look(ANY)]
     (command,) = hunt.found([claim(TRUE, 1)], now)
     assert isinstance(command, GiveUp)
     assert isinstance(command.error, DiskFull)
@@ -154,21 +156,21 @@ def test_the_first_looks_follow_soon_on_each_other_and_the_later_ones_do_not():
     hunt, now = begun(claim(TRUE, 1))
     hunt.received(now + LOOK_AGAIN - 0.1)
     assert hunt.tick(now + LOOK_AGAIN - 0.1) == []
-    assert hunt.tick(now + LOOK_AGAIN) == [Look()]
+    assert hunt.tick(now + LOOK_AGAIN) == [Look(ANY)]
 
 
 def test_a_stall_brings_a_look_and_no_second_one_before_its_answer():
     hunt, now = begun(claim(TRUE, 1))
-    assert hunt.tick(now + STALLED) == [Look()]
+    assert hunt.tick(now + STALLED) == [Look(ANY)]
     assert hunt.tick(now + 3 * STALLED) == []
     hunt.found([claim(TRUE, 1)], now + 3 * STALLED)
-    assert hunt.tick(now + 4 * STALLED) == [Look()]
+    assert hunt.tick(now + 4 * STALLED) == [Look(ANY)]
 
 
 def test_who_never_sends_a_byte_is_dropped_soon_for_the_next_claim():
     hunt = Hunt(DIGEST, frozenset(), 0.0)
     hunt.found([claim(LIE, 1, 2), claim(TRUE, 3)], 0.0)
-    assert hunt.tick(NO_START - 0.01) == [Look()]
+    assert hunt.tick(NO_START - 0.01) == [Look(ANY)]
     assert hunt.tick(NO_START) == [Drop(), Begin(claim(TRUE, 3))]
 
 
@@ -296,3 +298,9 @@ def test_a_holder_that_has_it_all_by_now_counts_as_such():
     assert hunt.found([claim(TRUE, 1)], now) == [Connect((holder(1),))]
     assert hunt.lied(now)[0] == Ban((node(1),))
     assert replace(holder(1), complete=False).peer.is_seed is False
+
+
+def test_each_look_is_for_more_holders_than_are_known_already():
+    hunt, now = begun(claim(TRUE, 1, 2, 3))
+    (look,) = hunt.failed(PeerUnreachable("gone"), now)
+    assert look == Look(3 + LIKELY_ENOUGH)

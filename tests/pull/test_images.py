@@ -116,7 +116,7 @@ async def test_a_tag_whose_manifest_is_gone_says_so_and_is_not_kept(cluster, mak
     image = make_image()
     await seed.add_image(image, "app:1")
     await seed.holdings.drop(seed.store.blobs())
-    with pytest.raises(ReferenceNotFound, match="nobody reachable holds"):
+    with pytest.raises(ReferenceNotFound, match="no node announces"):
         await node.images.resolve(APP)
     assert node.store.names() == []
 

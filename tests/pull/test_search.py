@@ -3,13 +3,14 @@ import asyncio
 import pytest
 
 from p2player.errors import BlobNotFound
+from p2player.pull.search import LIKELY_ENOUGH
 
 
 async def test_what_others_announce_is_found_and_noted(cluster, make_blob):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()
     await seed.add(blob.data)
-    (claim,) = await node.parts.search.look(blob.digest)
+    (claim,) = await node.parts.search.look(blob.digest, LIKELY_ENOUGH)
     assert claim == blob.claim(seed)
     assert node.history(blob.digest) == ["the DHT knows 1 other node(s) that have it"]
 
@@ -18,7 +19,7 @@ async def test_what_this_node_announces_itself_is_no_claim(cluster, make_blob):
     node = cluster.add()
     blob = make_blob()
     await node.add(blob.data)
-    assert await node.parts.search.look(blob.digest) == []
+    assert await node.parts.search.look(blob.digest, LIKELY_ENOUGH) == []
 
 
 async def test_banned_nodes_claim_nothing(cluster, make_blob):
@@ -27,7 +28,7 @@ async def test_banned_nodes_claim_nothing(cluster, make_blob):
     await seed.add(blob.data)
     await liar.add(blob.data)
     node.store.ban(liar.identity.node_id.raw, "lied")
-    assert await node.parts.search.look(blob.digest) == [blob.claim(seed)]
+    assert await node.parts.search.look(blob.digest, LIKELY_ENOUGH) == [blob.claim(seed)]
 
 
 async def test_one_empty_answer_is_not_believed_and_two_are(cluster, make_blob):
