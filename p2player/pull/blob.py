@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from p2player.errors import BlobNotFound, DigestMismatch
+from p2player.errors import BlobNotFound, DigestMismatch, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.pull.flight import Flight
 from p2player.pull.flights import Flights
@@ -61,10 +61,11 @@ class RemoteBlob:
             if attempt is not None:
                 if attempt.metainfo.size != self.size:
                     raise DigestMismatch(f"{self.digest} was announced with a wrong size; ask again")
-                while at < stop - HELD_BACK and not attempt.is_verified:
-                    chunk = await attempt.read(at, stop - HELD_BACK, urgent=at == start)
-                    yield chunk
-                    at += len(chunk)
+                with suppress(TransferStalled):  # also raised once the blob is a file; `verified` tells which it is
+                    while at < stop - HELD_BACK and not attempt.is_verified:
+                        chunk = await attempt.read(at, stop - HELD_BACK, urgent=at == start)
+                        yield chunk
+                        at += len(chunk)
                 await attempt.verified()
         async for chunk in read_file(self._path, self.digest, at, stop):
             yield chunk

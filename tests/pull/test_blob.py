@@ -1,10 +1,12 @@
 import asyncio
+from contextlib import nullcontext
 from itertools import pairwise
+from types import SimpleNamespace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from p2player.errors import BlobNotFound, DigestMismatch, P2PlayerError
+from p2player.errors import BlobNotFound, DigestMismatch, P2PlayerError, TransferStalled
 from p2player.pull.blob import HELD_BACK, RemoteBlob, StoredFile
 
 
@@ -154,3 +156,46 @@ async def test_a_file_cut_short_is_an_error_and_not_a_short_blob(cluster, make_b
     reader = await Reader(opened).end()
     assert isinstance(reader.error, DigestMismatch)
     assert "p2player verify" in reader.error.hint
+
+
+class _EndingAttempt:
+    """An attempt whose transfer ends while a reader waits for its second piece: the blob is a file by then, or never."""
+
+    def __init__(self, blob, failure=None):
+        self.metainfo = SimpleNamespace(size=len(blob.data))
+        self.is_verified = False
+        self._blob = blob
+        self._failure = failure
+
+    async def read(self, offset, stop, *, urgent):
+        if offset == 0:
+            return self._blob.data[:1000]
+        self.is_verified = self._failure is None
+        raise TransferStalled("the transfer has ended")
+
+    async def verified(self):
+        if self._failure:
+            raise self._failure
+
+
+def _remote(blob, attempt, path):
+    async def at_once():
+        return attempt
+
+    flights = SimpleNamespace(join=lambda *_: nullcontext(SimpleNamespace(attempt=at_once)))
+    claim = SimpleNamespace(metainfo=attempt.metainfo)
+    return RemoteBlob(blob.digest, [claim], flights, path)
+
+
+async def test_a_slow_reader_goes_on_with_the_file_when_the_transfer_ends_under_it(make_blob, tmp_path):
+    blob = make_blob()
+    (tmp_path / "blob").write_bytes(blob.data)
+    reader = await Reader(_remote(blob, _EndingAttempt(blob), tmp_path / "blob")).end()
+    assert (reader.got, reader.error) == (blob.data, None)
+
+
+async def test_a_slow_reader_of_a_transfer_that_failed_is_told_why_it_did(make_blob, tmp_path):
+    blob = make_blob()
+    failure = DigestMismatch("a lie")
+    reader = await Reader(_remote(blob, _EndingAttempt(blob, failure), tmp_path / "none")).end()
+    assert (reader.got, reader.error) == (blob.data[:1000], failure)
