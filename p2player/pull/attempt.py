@@ -1,7 +1,9 @@
 """One try at fetching a blob, by one claim of what its torrent is: pieces to readers, all of them to the verifier."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 from p2player.errors import DigestMismatch, TransferStalled
 from p2player.pull.holders import Holder
@@ -11,6 +13,9 @@ from p2player.store.store import Store
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import Progress, Swarms
 from p2player.tasks import Tasks
+
+_READ_BACK: Final = 3
+"""Pieces asked for ahead of the one that is hashed."""
 
 
 class Attempt:
@@ -72,16 +77,21 @@ class Attempt:
     async def _fetch_and_check(self) -> MerkleTree:
         digest = self.metainfo.digest
         hasher = digest.hasher()
-        # The next piece is read back while this one is hashed.
-        reading = self._tasks.spawn(self._transfer.piece(0, urgent=False), "read")
-        for following in range(1, self.metainfo.piece_count + 1):
-            piece = await reading
-            if following < self.metainfo.piece_count:
-                reading = self._tasks.spawn(self._transfer.piece(following, urgent=False), "read")
+        async for piece in self._pieces():
             await asyncio.to_thread(hasher.update, piece)
         if hasher.hexdigest() != digest.hex:
             raise DigestMismatch(f"what was fetched as {digest} is {digest.algorithm}:{hasher.hexdigest()}")
         return await self._transfer.complete()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        # The next few are read back while one is hashed: the disk threads answer late when they have much to write.
+        reading: deque[asyncio.Task[bytes]] = deque()
+        for index in range(self.metainfo.piece_count):
+            reading.append(self._tasks.spawn(self._transfer.piece(index, urgent=False), "read"))
+            if len(reading) > _READ_BACK:
+                yield await reading.popleft()
+        for last in reading:
+            yield await last
 
     def _fail(self, error: BaseException) -> None:
         reason = error if isinstance(error, Exception) else TransferStalled(f"{self.metainfo.digest} was given up")

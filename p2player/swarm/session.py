@@ -77,7 +77,9 @@ class LibtorrentSwarms:
         if metainfo.infohash not in self._handles:
             params = lt.load_torrent_buffer(metainfo.torrent_file(piece_layer))
             _put_at(params, path)
-            params.flags = lt.torrent_flags.seed_mode | lt.torrent_flags.disable_pex
+            # Seed mode would hash each piece once more before it is first sent; whoever gets it does that anyway.
+            params.have_pieces = [True] * metainfo.piece_count
+            params.flags = lt.torrent_flags.no_verify_files | lt.torrent_flags.disable_pex
             self._handles[metainfo.infohash] = self._session.add_torrent(params)
 
     def stop_seeding(self, metainfo: Metainfo) -> None:

@@ -23,7 +23,7 @@ from p2player.swarm.port import Address, Progress, SwarmPeer
 from p2player.swarm.settings import node_of
 
 # Pieces kept for the readers of one transfer: the verifier and the clients of the endpoint read nearly side by side.
-_CACHED_PIECES = 4
+_CACHED_PIECES = 6
 # How many pieces from a reader's place on are asked for before all others, and how many milliseconds apart.
 _READ_AHEAD = 3
 _DEADLINE_STEP = 20
