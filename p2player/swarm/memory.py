@@ -71,13 +71,19 @@ class MemoryTransfer:
         path.touch()
         self.stir()
 
-    async def piece(self, index: int, *, urgent: bool) -> bytes:
-        """Return one verified piece; an urgent one is fetched before others. Raises what `fail` was given."""
-        if index in self._missing or self._is_ended:
-            if urgent:
-                self._urgent.append(index)
-            await self._verified.wait(index)
+    async def piece(self, index: int) -> bytes:
+        """Return one verified piece as soon as can be: it is fetched before others. Raises what `fail` was given."""
+        self._urgent.append(index)
+        await self.written(index)
         return read_piece(self.path, self.metainfo, index)
+
+    async def written(self, index: int) -> int:
+        """Wait until a piece is verified and in the file; returns the first behind it that is not."""
+        if index in self._missing or self._is_ended:
+            await self._verified.wait(index)
+        return next(
+            (i for i in range(index, self.metainfo.piece_count) if i in self._missing), self.metainfo.piece_count
+        )
 
     def connect(self, peers: Sequence[SwarmPeer]) -> None:
         """Add peers to fetch from; known ones are not added twice."""

@@ -33,8 +33,14 @@ class Transfer(Protocol):
 
     metainfo: Metainfo
 
-    async def piece(self, index: int, *, urgent: bool) -> bytes:
-        """Return one verified piece; an urgent one is fetched before others. Raises what `fail` was given."""
+    async def piece(self, index: int) -> bytes:
+        """Return one verified piece as soon as can be: it is fetched before others. Raises what `fail` was given."""
+
+    async def written(self, index: int) -> int:
+        """Wait until a piece is verified and in the file. Raises what `fail` was given.
+
+        Returns the first piece behind it that may not be: all between the two can be read from the file.
+        """
 
     def connect(self, peers: Sequence[SwarmPeer]) -> None:
         """Add peers to fetch from; known ones are not added twice."""

@@ -28,6 +28,8 @@ def session_params(host: str, port: int, node_id: bytes) -> lt.session_params:
     """Return what a session of this node starts with, listening on host:port only."""
     category = lt.alert.category_t
     params = lt.session_params()
+    # Of the three kinds of disk I/O this one is the quickest with the flushes that swarm.transfer makes.
+    params.disk_io_constructor = "pread_disk_io_constructor"
     params.settings = {
         "user_agent": "p2player",
         "peer_fingerprint": peer_fingerprint(node_id),
@@ -71,7 +73,7 @@ def session_params(host: str, port: int, node_id: bytes) -> lt.session_params:
         "max_allowed_in_request_queue": 64,
         "request_queue_time": 1,
         "whole_pieces_threshold": 1,
-        "send_buffer_watermark": 64 * 1024,
+        "send_buffer_watermark": 512 * 1024,
         "send_buffer_low_watermark": 16 * 1024,
         "hashing_threads": 2,
         "aio_threads": 4,

@@ -1,14 +1,16 @@
 """One blob on its way: libtorrent fetches and checks pieces, this hands them out in whatever order readers want them.
 
 Three things about libtorrent shape this file. `piece_finished` means "verified", not "on disk": reading the file at that
-moment gives wrong bytes, so pieces are read back through `read_piece`. Alerts may be lost when many arrive at once, so
-what is there is reconciled with the piece bitmap at every `look`. And its calls that return something wait for the
-network thread, so they are made from a worker thread.
+moment gives wrong bytes. What was verified before a cache flush began is in the file when the flush ends (`written`);
+what is wanted sooner is read back through libtorrent (`piece`), at several times the cost. Alerts may be lost when many
+arrive at once, so what is there is reconciled with the piece bitmap at every `look`. And its calls that return something
+wait for the network thread, so they are made from a worker thread.
 """
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,14 +24,14 @@ from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import Address, Progress, SwarmPeer
 from p2player.swarm.settings import node_of
 
-# Pieces kept for the readers of one transfer: the verifier and the clients of the endpoint read nearly side by side.
-_CACHED_PIECES = 6
+# Seconds between two flushes of what has come meanwhile, so that one serves many pieces.
+_FLUSH_EVERY = 0.3
 # How many pieces from a reader's place on are asked for before all others, and how many milliseconds apart.
 _READ_AHEAD = 3
 _DEADLINE_STEP = 20
 
-# Looks (see `look`) in which others who want the same blob have time to turn up: about a second and a half.
-_LOOKS_BEFORE_ORDER = 3
+# Looks (see `look`) in which others who want the same blob have time to turn up: up to a second.
+_LOOKS_BEFORE_ORDER = 1
 
 Stage = Literal["finished", "flushed", "saved", "moved"]
 
@@ -47,7 +49,8 @@ class LibtorrentTransfer:
         self._verified: Arrivals[int, None] = Arrivals()
         self._read: Arrivals[int, bytes] = Arrivals()
         self._stages: Arrivals[Stage, None] = Arrivals()
-        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._on_disk: frozenset[int] = frozenset()
+        self._flushing = asyncio.Lock()
         self._leaves = b""
         self._is_finished = False
         self._is_sequential = all(peer.is_seed for peer in peers)
@@ -62,17 +65,37 @@ class LibtorrentTransfer:
             raise failure
         return self._handle
 
-    async def piece(self, index: int, *, urgent: bool) -> bytes:
-        """Return one verified piece; an urgent one is fetched before others. Raises what `fail` was given."""
+    async def piece(self, index: int) -> bytes:
+        """Return one verified piece as soon as can be: it is fetched before others. Raises what `fail` was given."""
         if index not in self._have:
-            if urgent and not (self._is_sequential and index < self._in_order() + _READ_AHEAD):
+            if not (self._is_sequential and index < self._in_order() + _READ_AHEAD):
                 self._hurry(index)
             await self._verified.wait(index)
-        if (cached := self._cache.get(index)) is not None:
-            return cached
         if index not in self._read:
             self.handle.read_piece(index)
         return await self._read.wait(index)
+
+    async def written(self, index: int) -> int:
+        """Wait until a piece is verified and in the file; returns the first behind it that may not be."""
+        if (failure := self._verified.failure) is not None:
+            raise failure
+        while index not in self._on_disk:
+            if index not in self._have:
+                await self._verified.wait(index)
+            async with self._flushing:
+                if index not in self._on_disk:
+                    await self._flush()
+        return next(i for i in range(index, self.metainfo.piece_count + 1) if i not in self._on_disk)
+
+    async def _flush(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH_EVERY):
+                if not self._is_finished:
+                    await self._stages.wait("finished")
+        verified = frozenset(self._have)
+        self.handle.flush_cache()
+        await self._stages.wait("flushed")
+        self._on_disk = verified
 
     def _hurry(self, index: int) -> None:
         # Only for what would not come next anyway: with any deadline set, libtorrent picks every block in a mode that
@@ -115,9 +138,9 @@ class LibtorrentTransfer:
         """Return the blob's hash tree once every byte is in the file; `progress` no longer changes then."""
         if not self._is_finished:
             await self._stages.wait("finished")
+        for index in range(self.metainfo.piece_count):
+            await self.written(index)
         await self.look()
-        self.handle.flush_cache()
-        await self._stages.wait("flushed")
         self.handle.save_resume_data(lt.save_resume_flags_t.save_info_dict)
         await self._stages.wait("saved")
         return await asyncio.to_thread(self._tree)
@@ -165,11 +188,7 @@ class LibtorrentTransfer:
         if alert.error.value():
             self.fail(StorageError(f"cannot read {self.metainfo.digest} back: {alert.error.message()}"))
             return
-        piece = alert.buffer
-        self._cache[alert.piece] = piece
-        if len(self._cache) > _CACHED_PIECES:
-            self._cache.popitem(last=False)
-        self._read.arrive(alert.piece, piece)
+        self._read.arrive(alert.piece, alert.buffer)
 
     def _on_status(self, status: lt.torrent_status) -> None:
         # Bytes that fail their hash are no progress, however many of them a hostile peer sends.

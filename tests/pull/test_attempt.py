@@ -41,7 +41,7 @@ async def test_a_reader_gets_parts_of_pieces_before_the_end(cluster, make_blob, 
         attempt = begin(blob, node, seed)
         running = asyncio.gather(attempt.run())
         assert await attempt.read(0, 10, urgent=True) == blob.data[:10]
-        assert await attempt.read(length - 5, length + 5, urgent=False) == blob.data[length - 5 : length]
+        assert await attempt.read(length - 5, length + 5, urgent=False) == blob.data[length - 5 : length + 5]
         assert await attempt.read(length, 2 * length + 1, urgent=False) == blob.data[length : 2 * length]
         assert not attempt.is_verified
         assert attempt.progress().done <= 3 * length

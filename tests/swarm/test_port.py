@@ -29,7 +29,7 @@ def add_node(request):
 
 
 async def all_pieces(transfer):
-    return [await transfer.piece(index, urgent=False) for index in range(transfer.metainfo.piece_count)]
+    return [await transfer.piece(index) for index in range(transfer.metainfo.piece_count)]
 
 
 async def comes(awaitable):
@@ -80,9 +80,9 @@ async def test_without_a_peer_a_piece_waits_and_comes_once_one_is_connected(add_
     (seed, peer), (fetcher, _) = await add_node(), await add_node()
     blob.seed(seed)
     transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [])
-    assert not await comes(transfer.piece(0, urgent=True))
+    assert not await comes(transfer.piece(0))
     transfer.connect([peer])
-    assert await transfer.piece(0, urgent=True) == blob.pieces[0]
+    assert await transfer.piece(0) == blob.pieces[0]
 
 
 async def test_who_has_fetched_seeds_on_from_where_the_file_was_moved_to(add_node, blob, tmp_path):
@@ -99,7 +99,20 @@ async def test_who_has_fetched_seeds_on_from_where_the_file_was_moved_to(add_nod
     assert await all_pieces(onward) == blob.pieces
     assert transfer.progress().done == len(blob.data)
     with pytest.raises(TransferStalled):
-        await transfer.piece(0, urgent=False)
+        await transfer.piece(0)
+
+
+async def test_what_is_said_to_be_written_is_in_the_file(add_node, blob, tmp_path):
+    (seed, peer), (fetcher, _) = await add_node(), await add_node()
+    blob.seed(seed)
+    transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [peer])
+    at, length = 0, blob.metainfo.piece_length
+    while at < blob.metainfo.piece_count:
+        upto = await transfer.written(at)
+        assert upto > at
+        data = (tmp_path / "out").read_bytes()
+        assert data[at * length : upto * length] == blob.data[at * length : upto * length]
+        at = upto
 
 
 async def test_who_still_fetches_gives_what_it_has(add_node, blob, tmp_path):
@@ -118,7 +131,7 @@ async def test_nobody_is_served_after_seeding_was_stopped(add_node, blob, tmp_pa
     seed.stop_seeding(blob.metainfo)
     seed.stop_seeding(blob.metainfo)
     transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [peer])
-    assert not await comes(transfer.piece(0, urgent=False))
+    assert not await comes(transfer.piece(0))
     assert transfer.progress().done == 0
 
 
@@ -127,7 +140,7 @@ async def test_who_does_not_know_the_salt_gets_nothing(add_node, make_blob, tmp_
     blob = make_blob(salt=b"of the cluster")
     blob.seed(seed)
     outside = fetcher.fetch(replace(blob.metainfo, salt=b""), tmp_path / "out", [peer])
-    assert not await comes(outside.piece(0, urgent=False))
+    assert not await comes(outside.piece(0))
     inside = fetcher.fetch(blob.metainfo, tmp_path / "in", [peer])
     assert await all_pieces(inside) == blob.pieces
 
@@ -138,7 +151,7 @@ async def test_a_damaged_file_is_never_taken_for_the_blob_and_a_good_one_helps(a
     damaged.write_bytes(bytes(len(blob.data)))
     bad.seed(blob.metainfo, damaged, blob.tree.piece_layer)
     transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [bad_peer])
-    assert not await comes(transfer.piece(0, urgent=False))
+    assert not await comes(transfer.piece(0))
     assert transfer.progress().done == 0
     blob.seed(good)
     transfer.connect([good_peer])
@@ -157,29 +170,28 @@ async def test_bytes_under_a_name_that_is_not_theirs_are_the_verifiers_business(
 async def test_a_failure_reaches_all_who_wait_and_all_who_come_later(add_node, blob, tmp_path):
     fetcher, _ = await add_node()
     transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [])
-    waiting = asyncio.gather(transfer.piece(3, urgent=True), transfer.complete(), return_exceptions=True)
+    waiting = asyncio.gather(transfer.piece(3), transfer.written(2), transfer.complete(), return_exceptions=True)
     await asyncio.sleep(0)
     transfer.fail(DiskFull("no room"))
     transfer.fail(StorageError("it follows from the first"))
-    assert [type(outcome) for outcome in await waiting] == [DiskFull, DiskFull]
-    with pytest.raises(DiskFull):
-        await transfer.piece(0, urgent=True)
+    assert [type(outcome) for outcome in await waiting] == [DiskFull] * 3
+    for waiting in (transfer.piece(0), transfer.written(0)):
+        with pytest.raises(DiskFull):
+            await waiting
 
 
-@pytest.mark.parametrize("is_urgent", [False, True])
-async def test_an_abandoned_transfer_fails_quietly_and_the_blob_can_be_fetched_anew(
-    add_node, blob, tmp_path, is_urgent
-):
+@pytest.mark.parametrize("how", ["piece", "written"])
+async def test_an_abandoned_transfer_fails_quietly_and_the_blob_can_be_fetched_anew(add_node, blob, tmp_path, how):
     (seed, peer), (fetcher, _) = await add_node(), await add_node()
     transfer = fetcher.fetch(blob.metainfo, tmp_path / "first", [])
-    waiting = asyncio.gather(transfer.piece(0, urgent=is_urgent), return_exceptions=True)
+    waiting = asyncio.gather(getattr(transfer, how)(0), return_exceptions=True)
     await asyncio.sleep(0)
     fetcher.abandon(transfer)
     fetcher.abandon(transfer)
     assert [type(outcome) for outcome in await waiting] == [TransferStalled]
     transfer.connect([peer])
     with pytest.raises(TransferStalled):
-        await transfer.piece(1, urgent=is_urgent)
+        await getattr(transfer, how)(1)
     blob.seed(seed)
     again = fetcher.fetch(blob.metainfo, tmp_path / "second", [peer])
     assert await all_pieces(again) == blob.pieces

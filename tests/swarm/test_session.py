@@ -22,7 +22,7 @@ async def test_closing_fails_what_is_under_way_and_frees_the_port(blob, counters
     swarms = await LibtorrentSwarms.start("127.0.0.1", 0, bytes(20), counters)
     port = swarms.port
     transfer = swarms.fetch(blob.metainfo, tmp_path / "out", [])
-    waiting = asyncio.gather(transfer.piece(0, urgent=True), transfer.complete(), return_exceptions=True)
+    waiting = asyncio.gather(transfer.piece(0), transfer.complete(), return_exceptions=True)
     await asyncio.sleep(0)
     await swarms.close()
     assert [type(outcome) for outcome in await waiting] == [TransferStalled, TransferStalled]

@@ -49,42 +49,51 @@ async def start(awaitable):
 
 
 async def test_an_urgent_piece_far_ahead_is_asked_for_first(transfer, handle):
-    task = await start(transfer.piece(9, urgent=True))
+    task = await start(transfer.piece(9))
     first, *_ = sorted(handle.asked("set_piece_deadline"), key=lambda call: call[1])
     assert first[0] == 9
     task.cancel()
 
 
-@pytest.mark.parametrize(("index", "urgent"), [(9, False), (0, True)])
-async def test_what_comes_next_anyway_or_can_wait_is_not_hurried(transfer, handle, index, urgent):
-    task = await start(transfer.piece(index, urgent=urgent))
+@pytest.mark.parametrize(("how", "index"), [("written", 9), ("piece", 0)])
+async def test_what_comes_next_anyway_or_can_wait_is_not_hurried(transfer, handle, how, index):
+    task = await start(getattr(transfer, how)(index))
     assert handle.asked("set_piece_deadline") == []
     task.cancel()
 
 
 async def test_what_is_there_already_is_not_hurried_again(transfer, handle):
     transfer.on_piece_finished(10)
-    task = await start(transfer.piece(9, urgent=True))
+    task = await start(transfer.piece(9))
     assert 10 not in [index for index, _ in handle.asked("set_piece_deadline")]
     task.cancel()
 
 
-async def test_a_piece_is_read_back_once_for_all_who_wait_and_then_kept_a_while(transfer, handle, blob):
+async def test_a_piece_is_read_back_once_for_all_who_wait(transfer, handle, blob):
     transfer.on_piece_finished(2)
-    readers = [await start(transfer.piece(2, urgent=False)) for _ in range(2)]
+    readers = [await start(transfer.piece(2)) for _ in range(2)]
     assert handle.asked("read_piece") == [(2,)]
     transfer.on_read_piece(ReadPiece(2, blob.pieces[2]))
     assert await asyncio.gather(*readers) == [blob.pieces[2]] * 2
-    assert await transfer.piece(2, urgent=False) == blob.pieces[2]
-    for index in range(3, 8):
-        transfer.on_read_piece(ReadPiece(index, blob.pieces[index]))
-    last = await start(transfer.piece(2, urgent=False))
-    assert handle.asked("read_piece") == [(2,), (2,)]
-    last.cancel()
+
+
+async def test_one_flush_serves_all_who_wait_for_what_was_verified_before_it(transfer, handle):
+    for index in (0, 1, 2, 4):
+        transfer.on_piece_finished(index)
+    waiting = [await start(transfer.written(index)) for index in (0, 1, 4)]
+    await asyncio.wait_for(asyncio.wait(waiting, timeout=0.5), 5)
+    assert handle.asked("flush_cache") == [()]
+    assert not any(task.done() for task in waiting)
+    transfer.on_piece_finished(3)
+    transfer.on_flushed()
+    assert await asyncio.gather(*waiting) == [3, 3, 5]
+    again = await start(transfer.written(3))
+    assert not again.done()
+    again.cancel()
 
 
 async def test_a_verified_piece_is_not_taken_for_one_that_was_read(transfer, handle):
-    task = await start(transfer.piece(0, urgent=False))
+    task = await start(transfer.piece(0))
     transfer.on_piece_finished(0)
     transfer.on_piece_finished(0)
     await asyncio.sleep(0)
@@ -96,7 +105,7 @@ async def test_a_verified_piece_is_not_taken_for_one_that_was_read(transfer, han
 
 async def test_a_piece_that_cannot_be_read_back_fails_the_transfer(transfer):
     transfer.on_piece_finished(0)
-    task = await start(transfer.piece(0, urgent=False))
+    task = await start(transfer.piece(0))
     transfer.on_read_piece(ReadPiece(0, error=errno.EIO))
     with pytest.raises(StorageError, match="cannot read sha256:"):
         await task
@@ -146,7 +155,7 @@ async def test_pieces_whose_alerts_were_lost_are_found_by_looking(libtorrent_nod
 
     monkeypatch.setattr(fetcher, "_on_alert", lose_some)
     transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [peer])
-    pieces = [await transfer.piece(index, urgent=False) for index in range(len(blob.pieces))]
+    pieces = [await transfer.piece(index) for index in range(len(blob.pieces))]
     assert pieces == blob.pieces
     assert await transfer.complete() == blob.tree
     assert lost
