@@ -63,8 +63,36 @@ class NodeAddress:
             raise RecordError("port out of range")
 
 
+class _Signed:
+    """What all records have in common: a signer, and a packed form."""
+
+    __slots__ = ()
+    public_key: bytes
+    signature: bytes
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> Self:
+        """Return the record packed in raw, its signature verified; raises RecordError."""
+        record = unpack_record(raw)
+        if not isinstance(record, cls):
+            raise RecordError(f"not a {cls.__name__}")
+        return record
+
+    def pack(self) -> bytes:
+        """Return the canonical bytes of this record."""
+        return self._body() + self.signature
+
+    @property
+    def node_id(self) -> NodeId:
+        """The signer's id."""
+        return NodeId.of(self.public_key)
+
+    def _body(self) -> bytes:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(_Signed):
     """One node's signed statement that it holds a digest, or (not `complete`) is fetching it.
 
     `root` is the claimed BitTorrent v2 merkle root, empty while the signer does not know it. Times are milliseconds
@@ -99,23 +127,6 @@ class Provider:
         """Return the record of these facts, signed by identity."""
         unsigned = cls(identity.public_key, digest, size, root, address, complete, issued, expires, withdrawn)
         return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))
-
-    @classmethod
-    def unpack(cls, raw: bytes) -> Self:
-        """Return the record packed in raw, its signature verified; raises RecordError."""
-        record = unpack_record(raw)
-        if not isinstance(record, cls):
-            raise RecordError("not a provider record")
-        return record
-
-    def pack(self) -> bytes:
-        """Return the canonical bytes of this record."""
-        return self._body() + self.signature
-
-    @property
-    def node_id(self) -> NodeId:
-        """The signer's id."""
-        return NodeId.of(self.public_key)
 
     @property
     def key(self) -> bytes:
@@ -157,7 +168,7 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
-class NameRecord:
+class NameRecord(_Signed):
     """A signed statement that a name means a digest: a tag of a repository, or a referrer of a subject.
 
     The newest one of a scope and name counts (see `rank`); it does not expire, its storage in the DHT does.
@@ -189,23 +200,6 @@ class NameRecord:
         """Return the record of these facts, signed by identity."""
         unsigned = cls(identity.public_key, scope, name, digest, media_type, size, issued, withdrawn)
         return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))
-
-    @classmethod
-    def unpack(cls, raw: bytes) -> Self:
-        """Return the record packed in raw, its signature verified; raises RecordError."""
-        record = unpack_record(raw)
-        if not isinstance(record, cls):
-            raise RecordError("not a name record")
-        return record
-
-    def pack(self) -> bytes:
-        """Return the canonical bytes of this record."""
-        return self._body() + self.signature
-
-    @property
-    def node_id(self) -> NodeId:
-        """The signer's id."""
-        return NodeId.of(self.public_key)
 
     @property
     def key(self) -> bytes:

@@ -22,8 +22,8 @@ from p2player.pull.flight import Parts
 from p2player.pull.flights import Flights
 from p2player.pull.holders import Claim, Holder
 from p2player.pull.holdings import referrers_scope
-from p2player.pull.library import OpenBlob
 from p2player.pull.names import Names
+from p2player.pull.port import OpenBlob
 from p2player.pull.pulling import Pulling
 from p2player.pull.why import Explainer, Explanation
 from p2player.swarm.metainfo import Metainfo

@@ -7,7 +7,7 @@ from p2player.oci.digest import Digest
 from p2player.pull.blob import RemoteBlob
 from p2player.pull.events import BlobProgress
 from p2player.pull.flight import Flight
-from p2player.pull.library import OpenBlob
+from p2player.pull.port import OpenBlob
 from p2player.tasks import Tasks
 
 _AT_ONCE = 4

@@ -7,7 +7,7 @@ from io import FileIO
 
 from aiohttp import web
 
-from p2player.pull.library import OpenBlob
+from p2player.pull.port import OpenBlob
 from p2player.registry.ranges import Span
 
 _FIRST_SEND = 1024 * 1024

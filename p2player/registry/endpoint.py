@@ -11,7 +11,7 @@ from p2player.errors import BlobNotFound, P2PlayerError, ReferenceNotFound
 from p2player.oci.digest import Digest
 from p2player.oci.mediatypes import OCI_INDEX, OCTET_STREAM
 from p2player.peer.listener import Listener
-from p2player.pull.library import Library, OpenBlob
+from p2player.pull.port import Library, OpenBlob
 from p2player.registry.bodies import send_file, send_stream
 from p2player.registry.errors import answer_to
 from p2player.registry.listing import referrers_index, tags_page
