@@ -37,7 +37,7 @@ class OpenBlob(Protocol):
 
 
 class Library(Protocol):
-    """All images and blobs the cluster and its upstreams have."""
+    """All images and blobs the cluster has."""
 
     async def manifest(self, repository: Repository, target: str | Digest) -> Document:
         """Return what a tag (`str`) or a digest means in repository.
