@@ -133,17 +133,17 @@ class Node:
 
     async def _open_cluster_port(self, peer_server: PeerServer, wanted: HostPort) -> tuple[str, int]:
         """Open the same port number on TCP and UDP. A free one of both kinds may take a few tries to find."""
-        for last in (*[False] * (_PORT_TRIES - 1 if wanted.port == 0 else 0), True):
+        for tries_left in reversed(range(1 if wanted.port else _PORT_TRIES)):
             host, port = await peer_server.start(wanted.host, wanted.port)
             try:
                 await self.dht.start(wanted.host, port, swarm_port=self.swarms.port)
             except AddressUnusable:
                 await peer_server.close()
-                if last:
+                if not tries_left:
                     raise
             else:
                 return host, port
-        raise AssertionError
+        raise AssertionError("unreachable: the last try returns or raises")
 
     async def _enter_cluster(self) -> None:
         if self.config.join and not await self.dht.join([(door.host, door.port) for door in self.config.join]):
