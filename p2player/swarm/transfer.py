@@ -23,6 +23,7 @@ from p2player.swarm.arrivals import Arrivals
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import Address, Progress, SwarmPeer
 from p2player.swarm.settings import node_of
+from p2player.tasks import Tasks
 
 # Seconds between two flushes of what has come meanwhile, so that one serves many pieces.
 _FLUSH_EVERY = 0.3
@@ -50,7 +51,8 @@ class LibtorrentTransfer:
         self._read: Arrivals[int, bytes] = Arrivals()
         self._stages: Arrivals[Stage, None] = Arrivals()
         self._on_disk: frozenset[int] = frozenset()
-        self._flushing = asyncio.Lock()
+        self._flushing: asyncio.Task[None] | None = None
+        self._tasks = Tasks(f"transfer {metainfo.digest.short}")
         self._leaves = b""
         self._is_finished = False
         self._is_sequential = all(peer.is_seed for peer in peers)
@@ -82,9 +84,11 @@ class LibtorrentTransfer:
         while index not in self._on_disk:
             if index not in self._have:
                 await self._verified.wait(index)
-            async with self._flushing:
-                if index not in self._on_disk:
-                    await self._flush()
+            if self._flushing is None or self._flushing.done():
+                self._flushing = self._tasks.spawn(self._flush(), "flush")
+            # A flush goes on when its waiter leaves: its alert must not be taken for that of a later one, which would
+            # make pieces count as written that are not.
+            await asyncio.shield(self._flushing)
         return next(i for i in range(index, self.metainfo.piece_count + 1) if i not in self._on_disk)
 
     async def _flush(self) -> None:

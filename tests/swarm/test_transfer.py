@@ -92,6 +92,23 @@ async def test_one_flush_serves_all_who_wait_for_what_was_verified_before_it(tra
     again.cancel()
 
 
+async def test_a_flush_whose_waiter_has_left_does_not_answer_for_a_later_one(transfer, handle):
+    transfer.on_piece_finished(0)
+    leaving = await start(transfer.written(0))
+    await asyncio.wait([leaving], timeout=0.5)
+    assert handle.asked("flush_cache") == [()]
+    leaving.cancel()
+    transfer.on_piece_finished(1)  # verified after the flush began: not in the file when that ends
+    staying = await start(transfer.written(1))
+    await asyncio.wait([staying], timeout=0.5)
+    transfer.on_flushed()
+    await asyncio.wait([staying], timeout=0.5)
+    assert not staying.done()
+    assert handle.asked("flush_cache") == [()] * 2
+    transfer.on_flushed()
+    assert await staying == 2
+
+
 async def test_a_verified_piece_is_not_taken_for_one_that_was_read(transfer, handle):
     task = await start(transfer.piece(0))
     transfer.on_piece_finished(0)
