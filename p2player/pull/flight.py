@@ -105,11 +105,6 @@ class Flight:
         return self.claims[0].metainfo.size
 
     @property
-    def is_over(self) -> bool:
-        """Whether it has landed or failed."""
-        return self._landed.done()
-
-    @property
     def done(self) -> int:
         """Verified bytes so far."""
         return self._attempt.result().progress().done if self._attempt.done() else 0
