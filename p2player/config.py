@@ -7,17 +7,23 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from p2player.errors import InvalidConfig
+from p2player.peer.tlsfiles import TlsFiles
+from p2player.pull.publishers import Rule, read_publishers
+from p2player.runtime.containerd import read_roots
+from p2player.upstream.reading import merged, read_path, read_upstreams
+from p2player.upstream.settings import UpstreamSettings
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 _PREFIX: Final = "P2PLAYER_"
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _MAX_PORT = 65535
+_LISTS = frozenset({"join", "upstream", "adopt"})
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -71,15 +77,50 @@ class Config:
 
     data_dir: Path
     registry: HostPort = HostPort("127.0.0.1", 5050)
-    """Where runtimes pull from. Everybody who reaches it may."""
+    """Where runtimes pull from. Everybody who reaches it may, unless tokens or certificates are asked for."""
     cluster: HostPort = _LOOPBACK_CLUSTER
     """Where other nodes reach this one: UDP for the DHT, TCP for small blobs."""
     join: tuple[HostPort, ...] = ()
     """Nodes to meet the cluster through."""
     secret_file: Path | None = None
+    tls_ca: Path | None = None
+    """The CA of the certificates that nodes show each other; without one, a CA is made of the secret."""
+    tls_cert: Path | None = None
+    """What this node shows to others."""
+    tls_key: Path | None = None
     insecure: bool = False
     """Whether addresses that others can reach may be open to everybody."""
     log_level: str = "info"
+    upstreams: tuple[UpstreamSettings, ...] = ()
+    """The registries that were configured."""
+    configured_only: bool = False
+    """Whether no other registries are asked than these."""
+    background: bool = True
+    """Whether a fetch that nobody waits for any more goes on."""
+    adopt: tuple[Path, ...] = ()
+    """The root directories of those containerds whose blobs are offered from where they lie."""
+    publishers: tuple[Rule, ...] = ()
+    """Whom to believe about which names; without any, everybody about all."""
+    registry_token_file: Path | None = None
+    """The tokens of which a client of the endpoint has to show one."""
+    registry_cert: Path | None = None
+    """What the endpoint shows to its clients, who then speak TLS to it."""
+    registry_key: Path | None = None
+    registry_client_ca: Path | None = None
+    """The authority by which a client's certificate has to be signed."""
+
+    @property
+    def registry_asks(self) -> tuple[str, ...]:
+        """What the endpoint wants of its clients: any of "tls", "token", "certificate"."""
+        wanted = {"tls": self.registry_cert, "token": self.registry_token_file, "certificate": self.registry_client_ca}
+        return tuple(name for name, file in wanted.items() if file is not None)
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        """The certificate for other nodes, if it is given as files."""
+        if self.tls_ca and self.tls_cert and self.tls_key:
+            return TlsFiles(self.tls_ca, self.tls_cert, self.tls_key)
+        return None
 
     @classmethod
     def load(
@@ -97,12 +138,17 @@ class Config:
             file = Path(named)
         found: dict[str, _Setting] = {}
         for setting in (*_file_settings(file), *_environment_settings(environ), *_flag_settings(flags)):
-            found[setting.key] = setting
+            found[setting.key] = setting.over(found.get(setting.key))
         values: dict[str, Any] = {key: setting.value for key, setting in found.items()}
         values.setdefault("data_dir", _default_data_dir(environ))
+        values["upstreams"] = values.pop("upstream", ())
         if "cluster" not in values and "secret_file" in values:
             values["cluster"] = _OPEN_CLUSTER
+        if "registry" in values and not values["registry"].is_loopback:
+            # Others could make this node ask whatever they name.
+            values["configured_only"] = True
         config = cls(**values)
+        config._refuse_half_tls(found)
         config._refuse_exposure(found)
         config._refuse_isolation(found)
         return config
@@ -116,10 +162,35 @@ class Config:
                 )
         if not (self.insecure or self.registry.is_loopback):
             with _located(found["registry"].origin):
-                raise InvalidConfig(
-                    f"{self.registry} is open to other machines, and the endpoint asks nobody who they are",
-                    hint="listen on 127.0.0.1, or serve everybody with --insecure",
-                )
+                self._refuse_strangers()
+
+    def _refuse_strangers(self) -> None:
+        """Raise InvalidConfig if others than this machine's users could use the endpoint without showing anything."""
+        if self.registry_token_file is None and self.registry_client_ca is None:
+            raise InvalidConfig(
+                f"{self.registry} is open to other machines, and the endpoint asks nobody who they are",
+                hint="listen on 127.0.0.1, have clients show a token (--registry-token-file) or a certificate"
+                " (--registry-client-ca), or serve everybody with --insecure",
+            )
+        if self.registry_cert is None:
+            raise InvalidConfig(
+                f"{self.registry} is open to other machines, and tokens would be sent to it for all to read",
+                hint="give it a certificate: --registry-cert FILE --registry-key FILE",
+            )
+
+    def _refuse_half_tls(self, found: Mapping[str, "_Setting"]) -> None:
+        for key, other in (
+            ("tls_ca", "tls_cert"),
+            ("tls_cert", "tls_key"),
+            ("tls_key", "tls_ca"),
+            ("tls_ca", "secret_file"),
+            ("registry_cert", "registry_key"),
+            ("registry_key", "registry_cert"),
+            ("registry_client_ca", "registry_cert"),
+        ):
+            if key in found and other not in found:
+                with _located(found[key].origin):
+                    raise InvalidConfig(f"this needs {other} as well", hint=f"--{other.replace('_', '-')} FILE")
 
     def _refuse_isolation(self, found: Mapping[str, "_Setting"]) -> None:
         for address in self.join:
@@ -142,7 +213,17 @@ class _Setting:
         """Return the setting that raw means; its path is relative to base."""
         with _located(origin):
             value = _READERS[key](raw)
-        return cls(key, base / value.expanduser() if isinstance(value, Path) else value, origin)
+        if isinstance(value, Path):
+            value = base / value
+        elif key == "upstream":
+            value = tuple(one.anchored(base) for one in value)
+        return cls(key, value, origin)
+
+    def over(self, earlier: Self | None) -> Self:
+        """Return what holds after both: this one, but for upstreams, each of which is a setting of its own."""
+        if earlier is None or self.key != "upstream":
+            return self
+        return replace(self, value=merged(earlier.value, self.value))
 
 
 def _file_settings(file: Path | None) -> Iterator[_Setting]:
@@ -165,7 +246,11 @@ def _environment_settings(environ: Mapping[str, str]) -> Iterator[_Setting]:
     for key in _READERS:
         variable = _PREFIX + key.upper()
         if text := environ.get(variable):
-            raw: object = text.split(",") if key == "join" else _WORDS.get(text, text) if key == "insecure" else text
+            raw: object = text
+            if key in _LISTS:
+                raw = text.split(",")
+            elif _READERS[key] is _switch:
+                raw = _WORDS.get(text, text)
             yield _Setting.read(key, raw, variable, Path.cwd())
 
 
@@ -205,10 +290,6 @@ def _text(raw: object) -> str:
     return raw
 
 
-def _path(raw: object) -> Path:
-    return Path(_text(raw))
-
-
 def _address(raw: object) -> HostPort:
     return HostPort.parse(_text(raw))
 
@@ -237,11 +318,23 @@ def _log_level(raw: object) -> str:
 
 
 _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
-    "data_dir": _path,
+    "data_dir": read_path,
     "registry": _address,
+    "registry_token_file": read_path,
+    "registry_cert": read_path,
+    "registry_key": read_path,
+    "registry_client_ca": read_path,
     "cluster": _address,
     "join": _join,
-    "secret_file": _path,
+    "secret_file": read_path,
+    "tls_ca": read_path,
+    "tls_cert": read_path,
+    "tls_key": read_path,
     "insecure": _switch,
     "log_level": _log_level,
+    "upstream": read_upstreams,
+    "configured_only": _switch,
+    "background": _switch,
+    "adopt": read_roots,
+    "publishers": read_publishers,
 }

@@ -18,11 +18,16 @@
     │   ├── DaemonUnreachable
     │   ├── PeerUnreachable
     │   ├── TransferStalled
-    │   └── AddressUnusable
-    └── StorageError           exit 6   this machine's disk
-        ├── DiskFull
-        ├── StoreLocked
-        └── StoreDamaged
+    │   ├── AddressUnusable
+    │   ├── UpstreamUnreachable
+    │   └── RateLimited                 OCI TOOMANYREQUESTS
+    ├── StorageError           exit 6   this machine's disk
+    │   ├── DiskFull
+    │   ├── StoreLocked
+    │   └── StoreDamaged
+    └── NotAllowed             exit 7   the registry does not let whoever asks have it
+        ├── LoginRequired               OCI UNAUTHORIZED
+        └── AccessDenied                OCI DENIED
 
 Class names, exit codes and OCI codes are an interface: scripts and runtimes act on them. Exit 1 is a bug in p2player
 and 130 an interrupt. A failure of ours that no user can mend is an ordinary Python exception, never one of these.
@@ -147,6 +152,17 @@ class AddressUnusable(Unavailable):
     """An address that cannot be bound or resolved."""
 
 
+class UpstreamUnreachable(Unavailable):
+    """A registry that cannot be asked now, or that this node may not ask at all."""
+
+
+class RateLimited(Unavailable):
+    """A registry that wants to be asked later."""
+
+    oci_code = "TOOMANYREQUESTS"
+    http_status = 429
+
+
 class StorageError(P2PlayerError):
     """This machine's disk stands in the way."""
 
@@ -164,3 +180,26 @@ class StoreLocked(StorageError):
 
 class StoreDamaged(StorageError):
     """A file of the data directory cannot be read as what it is."""
+
+
+class NotAllowed(P2PlayerError):
+    """The registry does not let whoever asks have it."""
+
+    exit_code = 7
+    oci_code = "DENIED"
+    http_status = 403
+
+
+class LoginRequired(NotAllowed):
+    """Credentials are missing or wrong. `challenge` is what a client needs to do better (WWW-Authenticate), if it is one."""
+
+    oci_code = "UNAUTHORIZED"
+    http_status = 401
+
+    def __init__(self, message: str, *, challenge: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.challenge = challenge
+
+
+class AccessDenied(NotAllowed):
+    """Credentials that are good, but not for this."""

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,13 @@ def test_paths_in_a_file_are_relative_to_it(toml, tmp_path):
     assert str(config.secret_file) == "/etc/secret"
 
 
+@pytest.mark.parametrize("path", ["~nobody-is-called-so/x", "a\\u0000b"])
+@pytest.mark.parametrize("setting", ['data_dir = "{}"', '[upstream."a.example"]\nca = "{}"'])
+def test_a_path_that_leads_nowhere_is_refused(toml, setting, path):
+    with pytest.raises(InvalidConfig, match=r"p2player.toml: .*(home directory|not a path)"):
+        load(file=toml(setting.format(path)))
+
+
 def test_the_data_directory_follows_the_user(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 0)
     assert str(load().data_dir) == "/var/lib/p2player"
@@ -176,12 +184,128 @@ def test_an_open_registry_is_refused_even_with_a_secret(tmp_path):
     assert load({"registry": "0.0.0.0:5050", "insecure": True})
 
 
-def test_a_node_that_keeps_to_its_machine_cannot_join_another(tmp_path):
-    with pytest.raises(InvalidConfig, match=r"--join: 10.0.0.1:7400 cannot be reached") as refused:
-        load({"join": ["127.0.0.1:1", "10.0.0.1:7400"]})
-    assert "--secret-file" in refused.value.hint
-    assert load({"join": ["10.0.0.1:7400"], "secret_file": str(tmp_path / "s")})
+OPEN = {"registry": "0.0.0.0:5050"}
+TLS = {"registry_cert": "cert.pem", "registry_key": "key.pem"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"registry_token_file": "tokens"},
+        {"registry_client_ca": "ca.pem"},
+        {"registry_token_file": "tokens", "registry_client_ca": "ca.pem"},
+    ],
+)
+def test_an_open_registry_that_asks_who_is_there_is_fine_and_asks_configured_registries_only(settings):
+    config = load({**OPEN, **TLS, **settings})
+    assert config.configured_only
+    assert config.registry_cert == Path.cwd() / "cert.pem"
+
+
+def test_an_open_registry_to_which_tokens_would_go_unsealed_is_refused():
+    with pytest.raises(InvalidConfig, match=r"^--registry: .*for all to read") as refused:
+        load({**OPEN, "registry_token_file": "tokens"})
+    assert "--registry-cert" in refused.value.hint
+    assert load({"registry": "127.0.0.1:5050", "registry_token_file": "tokens"})
+    assert load({**OPEN, "registry_token_file": "tokens", "insecure": True})
+
+
+def test_a_certificate_alone_lets_everybody_in_and_is_refused():
+    with pytest.raises(InvalidConfig, match="asks nobody") as refused:
+        load({**OPEN, **TLS})
+    assert "--registry-token-file" in refused.value.hint
+    assert load({"registry": "127.0.0.1:5050", **TLS})
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        ({"registry_cert": "cert.pem"}, "--registry-key"),
+        ({"registry_key": "key.pem"}, "--registry-cert"),
+        ({"registry_client_ca": "ca.pem"}, "--registry-cert"),
+        ({"tls_ca": "ca.pem", "secret_file": "secret"}, "--tls-cert"),
+        ({"tls_ca": "ca.pem", "tls_cert": "node.pem", "secret_file": "secret"}, "--tls-key"),
+        ({"tls_key": "node.key", "secret_file": "secret"}, "--tls-ca"),
+        ({"tls_ca": "ca.pem", "tls_cert": "node.pem", "tls_key": "node.key"}, "--secret-file"),
+    ],
+)
+def test_half_of_what_tls_needs_is_refused_with_the_other_half(settings, missing):
+    with pytest.raises(InvalidConfig, match="needs") as refused:
+        load(settings)
+    assert missing in refused.value.hint
+
+
+def test_a_certificate_for_other_nodes_is_all_three_files_relative_to_the_settings(toml):
+    config = load(file=toml('secret_file = "s"\ntls_ca = "ca.pem"\ntls_cert = "/etc/node.pem"\ntls_key = "node.key"'))
+    assert config.tls.ca.is_absolute()
+    assert str(config.tls.certificate) == "/etc/node.pem"
+    assert load({}).tls is None
 
 
 def test_a_node_that_keeps_to_its_machine_joins_others_on_it():
     assert load({"join": ["127.0.0.1:1", "localhost:2", "[::1]:3", "its-own-name:4"]})
+
+
+def test_upstreams_of_the_file_are_overruled_one_by_one(toml, tmp_path):
+    file = toml("""
+        [upstream."docker.io"]
+        ca = "ca.pem"
+        login = "node"
+        [upstream."ghcr.io"]
+    """)
+    environ = {"P2PLAYER_UPSTREAM": "docker.io=https://a,ghcr.io=https://b"}
+    config = load({"upstream": ("ghcr.io=https://c", "ghcr.io=https://d")}, file=file, environ=environ)
+    hub, ghcr = config.upstreams
+    assert (hub.registry, hub.urls, hub.ca, hub.login) == ("docker.io", ("https://a",), tmp_path / "ca.pem", "node")
+    assert (ghcr.registry, ghcr.urls) == ("ghcr.io", ("https://c", "https://d"))
+
+
+def test_without_any_setting_public_registries_are_asked_and_fetches_go_on():
+    config = load()
+    assert (config.upstreams, config.configured_only, config.background) == ((), False, True)
+
+
+def test_the_environment_limits_what_is_asked_and_what_goes_on():
+    config = load(environ={"P2PLAYER_CONFIGURED_ONLY": "yes", "P2PLAYER_BACKGROUND": "off"})
+    assert (config.configured_only, config.background) == (True, False)
+
+
+def test_a_registry_open_to_others_asks_what_was_configured_only(toml):
+    file = toml("configured_only = false")
+    assert load({"registry": "0.0.0.0:5050", "insecure": True}, file=file).configured_only
+    assert not load({"registry": "127.0.0.1:5050", "insecure": True}, file=file).configured_only
+
+
+def test_a_wrong_upstream_is_reported_with_its_place(toml):
+    with pytest.raises(InvalidConfig, match=r"toml: upstream: ghcr.io: url: not a URL"):
+        load(file=toml('[upstream."ghcr.io"]\nurl = "x"'))
+    with pytest.raises(InvalidConfig, match=r"^--upstream: no URL"):
+        load({"upstream": ("ghcr.io",)})
+
+
+def test_runtimes_to_adopt_from_are_named_in_every_place(toml):
+    assert load().adopt == ()
+    assert load({"adopt": ("containerd",)}).adopt == (Path("/var/lib/containerd"),)
+    assert load(environ={"P2PLAYER_ADOPT": "containerd=/srv/c"}).adopt == (Path("/srv/c"),)
+    assert load(file=toml('adopt = ["containerd"]')).adopt == (Path("/var/lib/containerd"),)
+    with pytest.raises(InvalidConfig, match="adopt"):
+        load(file=toml('adopt = ["docker"]'))
+
+
+def test_publishers_are_tables_of_the_file(toml):
+    assert load().publishers == ()
+    node = "0123456789abcdef0123456789abcdef01234567"
+    file = toml(f"""
+        [[publishers]]
+        key = "{node}"
+        names = ["docker.io/library/*", "registry.corp:5000/team/app:prod-*"]
+        [[publishers]]
+        key = "*"
+        names = ["ghcr.io/*"]
+    """)
+    one, others = load(file=file).publishers
+    assert (str(one.signer), len(one.names), others.signer) == (node, 2, None)
+    with pytest.raises(InvalidConfig, match=r"toml: publishers: key: not a node id"):
+        load(file=toml('[[publishers]]\nkey = "x"\nnames = ["*"]'))
+    with pytest.raises(InvalidConfig, match=r"P2PLAYER_PUBLISHERS: tables are needed"):
+        load(environ={"P2PLAYER_PUBLISHERS": node})

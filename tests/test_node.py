@@ -18,7 +18,10 @@ from p2player.node import Node
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Document
 from p2player.oci.reference import Reference
+from p2player.peer import rotation
 from p2player.pull.events import PullResult
+from p2player.pull.publishers import Pattern, Rule
+from tests.wrongbytes import require_same
 
 APP = Reference.parse("app:1")
 ANY = HostPort("127.0.0.1", 0)
@@ -30,13 +33,15 @@ async def start(tmp_path):
     """Return a function that starts a node called name, to join others, and again after a close."""
     running = []
 
-    async def run(name, *others, secret=None):
+    async def run(name, *others, secret=None, clock=time.time, publishers=()):
         secret_file = None
         if secret:
             secret_file = tmp_path / f"{name}.secret"
             secret_file.write_text(secret)
+            secret_file.chmod(0o600)
         join = tuple(HostPort.parse(other.cluster_address) for other in others)
-        node = await Node.start(Config(tmp_path / name, ANY, ANY, join, secret_file))
+        config = Config(tmp_path / name, ANY, ANY, join, secret_file, configured_only=True, publishers=publishers)
+        node = await Node.start(config, clock=clock)
         running.append(node)
         return node
 
@@ -55,7 +60,7 @@ def image(tmp_path):
 
 
 async def seed(node, image):
-    """Bring an image into node, and the cluster, as app:1."""
+    """Bring an image into node, and the cluster, as app:1. Returns its digest."""
     with node.store.begin_import() as importing:
         stored = []
         for digest in image.sizes:
@@ -68,6 +73,7 @@ async def seed(node, image):
         importing.commit([row])
     await node.holdings.add(stored)
     await node.holdings.publish(row)
+    return root.digest
 
 
 async def pull(node, target):
@@ -102,13 +108,35 @@ async def test_an_image_goes_from_node_to_node_by_tag_and_by_digest(start, image
     await pull(second, APP)
     assert {str(blob.digest): blob.size for blob in second.store.blobs()} == image.sizes
     for digest in image.sizes:
-        assert second.store.path(Digest.parse(digest)).read_bytes() == image.path(digest).read_bytes()
+        require_same(second.store.path(Digest.parse(digest)).read_bytes(), image.path(digest).read_bytes())
     assert second.counters.bytes["peer"] == image.total
 
     third = await start("third", second)
     await eventually(knows(third, first))
     await pull(third, Digest.parse(image.digest))
     assert {str(blob.digest): blob.size for blob in third.store.blobs()} == image.sizes
+
+
+async def test_who_is_banned_is_not_asked_after_a_restart_either_until_it_is_forgiven(start, image):
+    liar = await start("liar")
+    await seed(liar, image)
+    node = await start("node", liar)
+    node.store.ban(liar.identity.node_id.raw, "lied")
+    await node.close()
+    node = await start("node", liar)
+    await eventually(knows(node, liar))
+    small, large = sorted(map(Digest.parse, image.sizes), key=lambda digest: image.sizes[str(digest)])[
+        :: len(image.sizes) - 1
+    ]
+    with pytest.raises(ReferenceNotFound, match="banned"):
+        await pull(node, APP)
+    for digest in (small, large):
+        with pytest.raises(BlobNotFound):
+            await pull(node, digest)
+    assert node.counters.bytes["peer"] == 0
+    node.store.unban(liar.identity.node_id.raw)
+    await pull(node, APP)
+    assert node.counters.bytes["peer"] == image.total
 
 
 async def test_the_endpoint_of_one_node_serves_what_another_holds(start, image):
@@ -205,9 +233,9 @@ async def test_what_is_removed_is_gone_for_the_others_too(start, image):
 
 
 async def test_nodes_without_the_secret_do_not_see_those_with_it(start, image):
-    insider = await start("insider", secret="a secret of many bytes")
+    insider = await start("insider", secret="a-secret-of-many-bytes")
     await seed(insider, image)
-    outsiders = [await start("outsider", insider), await start("stranger", insider, secret="another long secret here")]
+    outsiders = [await start("outsider", insider), await start("stranger", insider, secret="another-long-secret-here")]
     for outsider in outsiders:
         with pytest.raises(ReferenceNotFound):
             await outsider.images.resolve(APP)
@@ -218,12 +246,113 @@ async def test_nodes_without_the_secret_do_not_see_those_with_it(start, image):
 
 
 async def test_nodes_with_the_same_secret_are_one_cluster(start, image):
-    first = await start("first", secret="a secret of many bytes")
+    first = await start("first", secret="a-secret-of-many-bytes")
     await seed(first, image)
-    second = await start("second", first, secret="a secret of many bytes\n")
+    second = await start("second", first, secret="a-secret-of-many-bytes\n")
     await eventually(knows(second, first))
     await pull(second, APP)
     assert {str(blob.digest): blob.size for blob in second.store.blobs()} == image.sizes
+
+
+class Clock:
+    """That by which secrets begin and end."""
+
+    def __init__(self):
+        self.now = time.time()
+
+    def __call__(self):
+        return self.now
+
+    async def pass_to(self, now, *nodes):
+        self.now = now
+        for node in nodes:
+            await node.keyring.look()
+
+
+async def put(node, data):
+    """Bring one blob into node, and make it known."""
+    digest = Digest.of(data)
+    await node.holdings.add([node.store.put(digest, data)])
+    return digest
+
+
+async def read(node, digest):
+    blob = await node.images.blob(digest)
+    return b"".join([chunk async for chunk in blob.read(0, blob.size)])
+
+
+async def test_the_secret_is_changed_while_nodes_run_and_the_old_one_is_worth_nothing_in_the_end(start, image):
+    clock, rng = Clock(), random.Random(11)
+    blobs = [rng.randbytes(size) for size in (100, 1_000_000) * 3]
+    first = await start("first", secret="the-old-secret-of-all", clock=clock)
+    file = first.config.secret_file
+    old = file.read_text()
+    second = await start("second", first, secret=old, clock=clock)
+    forgotten = await start("forgotten", first, secret=old, clock=clock)
+    for node in (second, forgotten):
+        await eventually(knows(first, node))
+    await seed(first, image)
+
+    entered = rotation.rotate(file, 3600, clock.now)
+    await clock.pass_to(clock.now, first, second)
+    second.config.secret_file.write_bytes(file.read_bytes())
+    await clock.pass_to(entered.begins - 1, first, second, forgotten)
+    await pull(second, APP)
+
+    await clock.pass_to(entered.begins, first, second, forgotten)
+    assert first.keyring.current == second.keyring.current != forgotten.keyring.current
+    for data in blobs[:2]:
+        require_same(await read(second, await put(first, data)), data)
+    third = await start("third", second, secret=file.read_text(), clock=clock)
+    await eventually(knows(third, first))
+    await pull(third, APP)
+    # within the overlap whoever has the old secret alone is still answered
+    assert await forgotten.dht.find(await put(first, blobs[2]))
+
+    await clock.pass_to(entered.previous_until, first, second, third, forgotten)
+    assert len(first.keyring.accepted) == 1
+    for data in blobs[3:5]:
+        digest = await put(first, data)
+        require_same(await read(third, digest), data)
+        require_same(await read(second, digest), data)
+        assert await forgotten.dht.find(digest) == []
+        with pytest.raises(BlobNotFound):
+            await read(forgotten, digest)
+    outsider = await start("outsider", first, secret=old, clock=clock)
+    with pytest.raises(ReferenceNotFound):
+        await pull(outsider, APP)
+    assert outsider.dht.contacts() == []
+
+
+@pytest.fixture
+def other_image(tmp_path):
+    writer = ImageWriter(tmp_path / "other")
+    with writer.layer() as archive:
+        add_file(archive, "small", b"something else")
+    return writer.finish("1", ["/bin/false"])
+
+
+async def test_a_tag_is_what_its_publisher_says_also_where_a_liar_says_something_newer(start, image, other_image):
+    liar = await start("liar")
+    first = await start("first", liar)
+    rules = (Rule(first.identity.node_id, (Pattern.parse(str(APP.repository)),)),)
+    await first.close()
+    first = await start("first", liar, publishers=rules)
+    node = await start("node", first, publishers=rules)
+    await eventually(knows(node, liar))
+    right = await seed(first, image)
+    wrong = await seed(liar, other_image)
+    late = await start("late", liar, publishers=rules)
+    believer = await start("believer", liar)
+    await eventually(knows(late, first))
+    await eventually(knows(believer, first))
+    for asked in (first, node, late):
+        assert (await asked.images.resolve(APP)).digest == right
+        assert asked.counters.events["names.not_believed"] > 0
+    told = await late.images.why(APP)
+    assert told.not_believed == (str(liar.identity.node_id),)
+    # negative twin: without rules the newest counts
+    assert (await believer.images.resolve(APP)).digest == wrong
 
 
 async def send_garbage(node, rng, rounds):
@@ -276,7 +405,7 @@ async def test_a_node_that_cannot_start_leaves_nothing_running(start, tmp_path):
         before = asyncio.all_tasks()
         registry = HostPort("127.0.0.1", taken.getsockname()[1])
         with pytest.raises(AddressUnusable):
-            await Node.start(Config(tmp_path / "node", registry, ANY))
+            await Node.start(Config(tmp_path / "node", registry, ANY, configured_only=True))
         assert asyncio.all_tasks() == before
     node = await start("node")
     assert node.registry_address

@@ -24,13 +24,18 @@ VERBS: Final = {
     "why": "Explain where an image or blob would come from.",
     "verify": "Hash everything held here again.",
     "rm": "Remove an image or blob from this node.",
+    "doctor": "Check that images come through, and say what to mend.",
+    "setup": "Point a container runtime at this node.",
+    "secret": "Make the secret of a cluster, or change it.",
+    "ca": "Make a CA and certificates for the nodes of a cluster.",
     "torrent": "Write a .torrent file for a blob held here.",
 }
 
 _EPILOG: Final = """\b
 Exit codes: 0 done, 1 a bug in p2player, 2 bad input, 3 nobody has it,
 4 bytes that do not match their digest, 5 unreachable or unavailable,
-6 trouble with the disk, 130 interrupted, 141 the reader of the output left.
+6 trouble with the disk, 7 not allowed by the registry, 130 interrupted,
+141 the reader of the output left.
 """
 _INTERRUPTED: Final = 130
 _READER_LEFT: Final = 141

@@ -33,7 +33,7 @@ Pull = AsyncGenerator[BlobProgress | PullResult, None]
 @click.option("--all-platforms", is_flag=True, help="The images for all platforms.")
 @click.option("--torrent", type=click.Path(path_type=Path), metavar="FILE", help="Fetch the blob of a .torrent file.")
 @click.option("--peer", "peers", metavar="HOST:PORT", multiple=True, help="Whom to fetch a .torrent file's blob from.")
-@configured("cluster", "join", "secret_file", "insecure")
+@configured("cluster", "join", "secret_file", "tls_ca", "tls_cert", "tls_key", "insecure")
 @click.pass_obj
 def command(
     output: Output,

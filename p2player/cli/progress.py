@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from p2player.cli.output import Output, size_text
+from p2player.control.codec import to_json
+from p2player.control.seeding import SeedProgress
 
 
 class Board(Protocol):
@@ -78,6 +80,38 @@ class Lines:
         if self._states.get(label) != state:
             self._states[label] = state
             self._output.line(f"{label}: {state}" + (f" {size_text(size)}" if size is not None else ""))
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def show(self, label: str, state: str, done: int, size: int | None) -> None:
+        """Show nothing."""
+
+
+class SeedRows:
+    """The blobs of sources that are sent to the daemon, each in a row of a board and as an object a step."""
+
+    def __init__(self, output: Output, board: Board) -> None:
+        self._output = output
+        self._board = board
+        self._labels: dict[tuple[str, int], str] = {}
+
+    def show(self, progress: SeedProgress) -> None:
+        """Show how far a blob is."""
+        self._output.data({"event": "progress", **to_json(progress)})
+        label = progress.digest.short if progress.digest else f"{progress.source} #{progress.number}"
+        # A row keeps its first label: the digest may turn up only at its end.
+        label = self._labels.setdefault((progress.source, progress.number), label)
+        self._board.show(label, progress.state, progress.done, progress.size)
 
 
 def open_board(output: Output) -> Board:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import sys
+from typing import Final
 
 import click
 
@@ -13,9 +15,29 @@ from p2player.cli.output import Output
 from p2player.config import Config
 from p2player.node import Node
 
+_DESCRIPTORS: Final = 65_536
+
 
 @click.command()
-@configured("registry", "cluster", "join", "secret_file", "insecure", "log_level")
+@configured(
+    "registry",
+    "registry_token_file",
+    "registry_cert",
+    "registry_key",
+    "registry_client_ca",
+    "cluster",
+    "join",
+    "secret_file",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "insecure",
+    "upstream",
+    "configured_only",
+    "background",
+    "adopt",
+    "log_level",
+)
 @click.pass_obj
 def command(output: Output, config: Config) -> None:
     """Run this machine's node: fetch and serve images for its container runtimes and for the other nodes.
@@ -25,7 +47,16 @@ def command(output: Output, config: Config) -> None:
     logging.basicConfig(
         level=config.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    _take_descriptors()
     asyncio.run(_serve(output, config))
+
+
+def _take_descriptors() -> None:
+    """Let this process have as many files and connections open as it may: the usual 1024 are for programs that use select."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(output: Output, config: Config) -> None:
@@ -56,7 +87,7 @@ def _say_ready(output: Output, node: Node) -> None:
     output.line(f"cluster   {node.cluster_address} (swarm {node.swarm_address})")
     output.line(f"data      {node.config.data_dir}")
     if node.config.cluster.is_loopback and node.config.secret_file is None:
-        output.line("secret    none, so other machines are kept out (--secret-file lets those in that know it)")
+        output.line("secret    none, so other machines are kept out (make one for all nodes: p2player secret new FILE)")
     output.line()
-    for line in how_to_pull(node.registry_address):
+    for line in how_to_pull(node.registry_address, node.config.registry_asks):
         output.line(line)

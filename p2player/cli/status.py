@@ -1,5 +1,7 @@
 """`p2player status`: the node at a glance."""
 
+import datetime as dt
+
 import click
 
 from p2player.cli.options import ask, configured
@@ -18,10 +20,16 @@ def command(output: Output, config: Config) -> None:
     output.line(f"node      {status.node_id} (p2player {status.version}, up {duration_text(status.uptime_seconds)})")
     output.line(f"registry  {status.registry}")
     output.line(f"cluster   {status.cluster} (swarm {status.swarm}), {'with a' if status.secret else 'no'} secret")
+    if status.tls.expires is not None:
+        output.line(
+            f"tls       certificate good until {dt.datetime.fromtimestamp(status.tls.expires, dt.UTC):%Y-%m-%d}"
+        )
     output.line(f"peers     {status.peers}")
     output.line(f"blobs     {status.blobs} in {status.data_dir}")
     served, *fetched = (size_text(status.bytes[source]) for source in ("local", "peer", "upstream"))
     output.line(f"served    {served} from the store")
     output.line(f"fetched   {fetched[0]} from peers, {fetched[1]} from upstream")
+    for event, count in sorted(status.events.items()):
+        output.line(f"event     {count} {event}")
     for reason, count in sorted(status.dropped.items()):
         output.line(f"dropped   {count} {reason}")

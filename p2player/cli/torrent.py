@@ -12,6 +12,8 @@ from p2player.errors import BadInput
 from p2player.oci.blobwriter import StagedFile, disk_errors
 from p2player.oci.digest import Digest
 
+_ROOT_CERTIFICATE = b"8:ssl-cert"
+
 
 @click.command()
 @click.argument("digest", metavar="DIGEST")
@@ -21,7 +23,8 @@ from p2player.oci.digest import Digest
 def command(output: Output, config: Config, digest: str, path: str | None) -> None:
     """Write a standard .torrent file for a blob held here, by default to <start of the digest>.torrent.
 
-    With it any BitTorrent v2 client can fetch the blob from the nodes of the cluster.
+    With it any BitTorrent v2 client can fetch the blob from the nodes of a cluster that has no secret. Where there is one,
+    only nodes of the cluster can use it (`p2player fetch --torrent`): their swarms ask for certificates.
     """
     blob = Digest.parse(digest)
     if path == "-" and sys.stdout.isatty():
@@ -34,6 +37,8 @@ def command(output: Output, config: Config, digest: str, path: str | None) -> No
     _write(target, torrent)
     output.data({"digest": str(blob), "output": str(target)})
     output.line(f"wrote {target}")
+    if _ROOT_CERTIFICATE in torrent:
+        output.line("Only nodes with the secret of this cluster can use it: its swarms ask for certificates.")
 
 
 def _write(path: Path, content: bytes) -> None:

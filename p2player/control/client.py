@@ -11,7 +11,7 @@ import aiohttp
 from p2player.config import HostPort
 from p2player.control.codec import error_from_json, from_json, to_json
 from p2player.control.importclient import ImportClient
-from p2player.control.messages import Event, Image, Peer, PullRequest, Status, event_from_json
+from p2player.control.messages import Banned, Event, Greeting, Image, Peer, PullRequest, Status, event_from_json
 from p2player.control.socket import control_socket
 from p2player.errors import BadInput, DaemonUnreachable, P2PlayerError
 from p2player.oci.digest import Digest
@@ -61,8 +61,16 @@ class ControlClient:
         return await self._ask(tuple[StoredBlob, ...], "GET", "/blobs")
 
     async def peers(self) -> tuple[Peer, ...]:
-        """Return the nodes that the daemon knows."""
+        """Return the nodes that the daemon knows, and at last those that it has banned and does not meet."""
         return await self._ask(tuple[Peer, ...], "GET", "/peers")
+
+    async def greetings(self) -> tuple[Greeting, ...]:
+        """Return what came of asking some of the other nodes, now."""
+        return await self._ask(tuple[Greeting, ...], "GET", "/greetings")
+
+    async def forgive(self, node_id: str) -> Banned:
+        """Lift the ban of a node, and return what it was. Raises BadInput if it is not banned."""
+        return await self._ask(Banned, "POST", "/forgive", params={"node": node_id})
 
     async def why(self, target: str) -> Explanation:
         """Return what the daemon knows about a reference or digest."""

@@ -78,10 +78,12 @@ def error_to_json(error: P2PlayerError) -> dict[str, str]:
     return {"error": error.name, "message": error.message, "hint": error.hint}
 
 
-def error_from_json(members: Mapping[str, str]) -> P2PlayerError:
-    """Return the error again; one whose class is not known here is a plain P2PlayerError."""
-    kind = _ERRORS.get(members["error"], P2PlayerError)
-    return kind(members["message"], hint=members.get("hint", ""))
+def error_from_json(members: Mapping[str, Any]) -> P2PlayerError:
+    """Return the error again; one whose class is not known here is a plain P2PlayerError. Raises BadInput if it is none."""
+    match {"hint": "", **members}:
+        case {"error": str(name), "message": str(message), "hint": str(hint)}:
+            return _ERRORS.get(name, P2PlayerError)(message, hint=hint)
+    raise BadInput(f"not an error message: {str(members)[:200]}")
 
 
 def _family(kind: type[P2PlayerError]) -> Iterator[type[P2PlayerError]]:

@@ -14,19 +14,22 @@ from p2player.config import HostPort
 from p2player.control.codec import from_json, to_json
 from p2player.control.imports import ImportSession
 from p2player.control.inspection import list_images, verify_blobs
-from p2player.control.messages import Event, Peer, PullRequest, Status, event_to_json
+from p2player.control.messages import Banned, Certificates, Event, Greeting, Peer, PullRequest, Status, event_to_json
 from p2player.control.platforms import pull_platform
 from p2player.control.ports import Daemon
 from p2player.control.target import Target, parse_target
-from p2player.errors import AddressUnusable, BadInput, BlobNotFound, P2PlayerError
+from p2player.errors import AddressUnusable, BadInput, BlobNotFound, P2PlayerError, PeerUnreachable
 from p2player.oci.digest import Digest
 from p2player.oci.jsonobject import parse_json
 from p2player.oci.reference import Reference
+from p2player.peer.identity import NodeId
 from p2player.store.rows import StoredBlob
 from p2player.swarm.metainfo import Metainfo
 from p2player.tasks import Tasks
 
 _MAX_MESSAGE = 8 * 1024 * 1024
+_GREETED = 5
+_GREETING_SECONDS = 5.0
 
 
 class Handlers:
@@ -45,6 +48,8 @@ class Handlers:
             web.get("/blobs/{digest}", self._content),
             web.get("/blobs/{digest}/torrent", self._torrent),
             web.get("/peers", self._peers),
+            web.get("/greetings", self._greetings),
+            web.post("/forgive", self._forgive),
             web.get("/why", self._why),
             web.post("/remove", self._remove),
             web.post("/pull", self._pull),
@@ -61,14 +66,18 @@ class Handlers:
                 version=p2player.__version__,
                 data_dir=str(daemon.config.data_dir),
                 secret=daemon.config.secret_file is not None,
+                tls=Certificates(daemon.tls.mode, daemon.tls.expires),
                 registry=daemon.registry_address,
+                registry_asks=daemon.config.registry_asks,
                 cluster=daemon.cluster_address,
                 swarm=daemon.swarm_address,
                 uptime_seconds=int(time.time() - daemon.started_at),
                 peers=len(daemon.dht.contacts()),
                 blobs=len(daemon.store.blobs()),
+                tasks=len(asyncio.all_tasks()),
                 bytes=daemon.counters.bytes,
                 dropped=daemon.counters.dropped | _dropped_datagrams(daemon.dht.counters),
+                events=daemon.counters.events,
             )
         )
 
@@ -89,8 +98,30 @@ class Handlers:
         return web.Response(body=torrent, content_type="application/x-bittorrent")
 
     async def _peers(self, _: web.Request) -> web.Response:
-        contacts = self._daemon.dht.contacts()
-        return _answer([Peer(node_id, str(HostPort(host, port))) for node_id, host, port in contacts])
+        contacts = {node_id: str(HostPort(host, port)) for node_id, host, port in self._daemon.dht.contacts()}
+        bans = {NodeId(ban.node): Banned(ban.reason, ban.at) for ban in self._daemon.store.banned()}
+        known = dict.fromkeys((*contacts, *bans))
+        return _answer([Peer(node_id, contacts.get(node_id, ""), bans.get(node_id)) for node_id in known])
+
+    async def _greetings(self, _: web.Request) -> web.Response:
+        bans = {ban.node for ban in self._daemon.store.banned()}
+        met = [(host, port) for node_id, host, port in self._daemon.dht.contacts() if node_id.raw not in bans]
+        return _answer(await asyncio.gather(*(self._greet(host, port) for host, port in met[:_GREETED])))
+
+    async def _greet(self, host: str, port: int) -> Greeting:
+        address = str(HostPort(host, port))
+        try:
+            return Greeting(address, await self._daemon.peers.skew(host, port, timeout=_GREETING_SECONDS), "")
+        except PeerUnreachable as error:
+            return Greeting(address, None, f"{error.message}; {error.hint}" if error.hint else error.message)
+
+    async def _forgive(self, request: web.Request) -> web.Response:
+        text, store = request.query.get("node", ""), self._daemon.store
+        bans = {ban.node.hex(): Banned(ban.reason, ban.at) for ban in store.banned()}
+        if text not in bans or not await asyncio.to_thread(store.unban, bytes.fromhex(text)):
+            told = ", ".join(bans) or "nobody is"
+            raise BadInput(f"not a banned node: {text[:80]!r}", hint=f"banned: {told}")
+        return _answer(bans[text])
 
     async def _why(self, request: web.Request) -> web.Response:
         return _answer(await self._daemon.images.why(_target(request)))

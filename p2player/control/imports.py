@@ -32,7 +32,8 @@ class ImportSession:
 
     def __init__(self, daemon: Daemon, socket: web.WebSocketResponse, tasks: Tasks) -> None:
         self._holdings = daemon.holdings
-        self._import = daemon.store.begin_import()
+        self._store = daemon.store
+        self._import = self._store.begin_import()
         self._socket = socket
         self._tasks = tasks
 
@@ -80,8 +81,8 @@ class ImportSession:
     async def _commit(self, new: list[StoredBlob], namings: tuple[Naming, ...]) -> None:
         with self._import as transaction:
             rows = [self._holdings.name_row(naming.reference, naming.descriptor) for naming in namings]
-            await asyncio.to_thread(transaction.commit, rows)
-        await self._holdings.add(new)
+            opened = await asyncio.to_thread(transaction.commit, rows)
+        await self._holdings.add([*new, *filter(None, map(self._store.get, opened))])
         for row in rows:
             await self._holdings.publish(row)
 

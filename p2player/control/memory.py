@@ -11,13 +11,16 @@ from pathlib import Path
 from p2player.config import Config
 from p2player.control.ports import Progress
 from p2player.counters import Counters
-from p2player.errors import BlobNotFound, P2PlayerError, ReferenceNotFound
+from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, ReferenceNotFound
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Descriptor, Document, Index
 from p2player.oci.mediatypes import OCI_CONFIG, OCI_INDEX, OCI_LAYER
 from p2player.oci.platform import Platform
 from p2player.oci.reference import Reference
 from p2player.peer.identity import Identity, NodeId
+from p2player.peer.keyring import Keyring
+from p2player.peer.secret import ClusterSecret
+from p2player.peer.tls import ClusterTls
 from p2player.pull.events import BlobProgress, PullResult
 from p2player.pull.journal import HistoryEntry
 from p2player.pull.why import Explanation
@@ -180,6 +183,20 @@ class MemoryContacts:
         return [(NodeId(bytes(20)), "192.0.2.1", 7400)]
 
 
+class MemoryPeers:
+    """Other nodes whose clocks agree, but for those that are said to differ or to fail."""
+
+    def __init__(self) -> None:
+        self.skews: dict[str, float | PeerUnreachable] = {}
+
+    async def skew(self, host: str, port: int, *, timeout: float) -> float:  # noqa: ASYNC109  (as the client has it)
+        """Return by how many seconds this clock is ahead of a node's. Raises PeerUnreachable."""
+        found = self.skews.get(host, 0.0)
+        if isinstance(found, PeerUnreachable):
+            raise found
+        return found
+
+
 class MemoryDaemon:
     """All of it over a real store in data_dir."""
 
@@ -194,5 +211,7 @@ class MemoryDaemon:
         self.holdings = MemoryHoldings(self.store)
         self.images = MemoryImages(self.store)
         self.dht = MemoryContacts()
+        self.peers = MemoryPeers()
+        self.tls = ClusterTls(Keyring.of(ClusterSecret()))
         self.counters = Counters()
         self.started_at = time.time()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from p2player.control.codec import error_from_json, error_to_json, from_json, to_json
 from p2player.errors import BadInput, P2PlayerError
@@ -15,6 +15,15 @@ from p2player.store.verify import Checked
 
 
 @dataclass(frozen=True, slots=True)
+class Certificates:
+    """By what nodes know each other: nothing (`none`), a CA made of the `secret`, or one of its own (`ca`)."""
+
+    mode: Literal["none", "secret", "ca"]
+    expires: int | None
+    """Until when this node's is good, in Unix seconds; None if it has no end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A node at a glance."""
 
@@ -23,18 +32,28 @@ class Status:
     data_dir: str
     secret: bool
     """Whether the cluster has one."""
+    tls: Certificates
     registry: str
-    """`HOST:PORT` as bound, like the two below."""
+    """`HOST:PORT` as bound, like the two of the cluster and the swarm."""
+    registry_asks: tuple[str, ...]
+    """What the endpoint wants of its clients: any of `tls`, `token`, `certificate`."""
     cluster: str
     swarm: str
     uptime_seconds: int
     peers: int
     """Nodes in the routing table of the DHT."""
     blobs: int
+    tasks: int
+    """asyncio tasks of the daemon, the one that answers included."""
     bytes: Mapping[str, int]
-    """Bytes served from the store (`local`), fetched from a `peer`, and fetched from `upstream`, since start."""
+    """Bytes since start: served from the store (`local`), fetched from a `peer` or from `upstream`, and fetched in vain.
+
+    The last (`redundant`) came twice, or wrong.
+    """
     dropped: Mapping[str, int]
     """What came in malformed or unwelcome, by where and why."""
+    events: Mapping[str, int]
+    """What else happened, such as `tags.stale`, and how often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +69,33 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Banned:
+    """Why a node is not believed any more."""
+
+    reason: str
+    at: int
+    """Since when, in Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
-    """A node that this one knows."""
+    """A node that this one knows, or has banned."""
 
     node_id: NodeId
     address: str
+    """Where it is reached; empty for a banned one that is not met now."""
+    banned: Banned | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What came of asking another node."""
+
+    address: str
+    skew: float | None
+    """By how many seconds this node's clock is ahead of that one's, None if it did not answer."""
+    problem: str
+    """Why it did not, and what to do; empty if it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +146,6 @@ def event_from_json(members: dict[str, Any]) -> Event:
     name = members.get("event")
     if name == "error":
         return error_from_json(members)
-    if name not in _EVENTS:
+    if not isinstance(name, str) or name not in _EVENTS:
         raise BadInput(f"not an event: {str(members)[:200]}")
-    return from_json(_EVENTS[str(name)], members)
+    return from_json(_EVENTS[name], members)

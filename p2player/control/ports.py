@@ -10,6 +10,7 @@ from p2player.oci.manifest import Descriptor, Document
 from p2player.oci.platform import Platform
 from p2player.oci.reference import Reference
 from p2player.peer.identity import Identity, NodeId
+from p2player.peer.tls import ClusterTls
 from p2player.pull.events import BlobProgress, PullResult
 from p2player.pull.why import Explanation
 from p2player.store.rows import NameRow, StoredBlob
@@ -84,6 +85,14 @@ class Contacts(Protocol):
         ...
 
 
+class Peers(Protocol):
+    """The peer interfaces of other nodes."""
+
+    async def skew(self, host: str, port: int, *, timeout: float) -> float:  # noqa: ASYNC109  (for one peer)
+        """Return by how many seconds this clock is ahead of a node's. Raises PeerUnreachable."""
+        ...
+
+
 class Daemon(Protocol):
     """The parts of a running node."""
 
@@ -115,6 +124,16 @@ class Daemon(Protocol):
     @property
     def dht(self) -> Contacts:
         """Whom it knows."""
+        ...
+
+    @property
+    def peers(self) -> Peers:
+        """How it asks others."""
+        ...
+
+    @property
+    def tls(self) -> ClusterTls:
+        """Its certificates."""
         ...
 
     @property

@@ -58,9 +58,15 @@ class Seeded:
 
 
 async def seed(
-    daemon: ControlClient, specs: Sequence[str], name: Reference | None, report: Callable[[SeedProgress], None]
+    daemon: ControlClient,
+    specs: Sequence[str],
+    name: Reference | None,
+    report: Callable[[SeedProgress], None],
+    others: Sequence[Reference] = (),
 ) -> Seeded:
     """Return what came in of the sources that specs name, under name or the names the images have already.
+
+    An image that is given a name may be given others with it.
 
     Raises BadInput, what is wrong with a source, or what the daemon says; nothing of any source is then kept.
     """
@@ -78,6 +84,7 @@ async def seed(
                 if isinstance(source, FileSource):
                     files += [SeededFile(source.label, blob.digest) for blob in stored]
         namings = _namings(images, name)
+        namings += [Naming(other, namings[0].descriptor) for other in others]
         await importing.commit(namings)
     return Seeded(
         tuple(SeededImage(naming.reference, naming.descriptor.digest) for naming in namings),

@@ -8,8 +8,9 @@ from random import Random
 from typing import Final
 
 from p2player.dht.discovery import PROVIDER_TTL_MS
+from p2player.dht.limits import Rate, TokenBucket
 from p2player.dht.placement import Placed, Placement
-from p2player.dht.records import NameRecord, NodeAddress, Provider
+from p2player.dht.records import MAX_SKEW_MS, NameRecord, NodeAddress, Provider
 from p2player.dht.routing import Contact
 from p2player.dht.schedule import Schedule
 from p2player.dht.storage import NAME_LEASE_MS
@@ -21,6 +22,7 @@ NAME_PERIOD: Final = NAME_LEASE_MS / 2000
 _RENEWED_AT_ONCE: Final = 16
 _PLACED_AT_ONCE: Final = 32  # a restarted node announces thousands together; sockets drop what comes in larger bursts
 _HURRIED_RATE: Final = 100.0
+_PLACED: Final = Rate(per_second=300.0, burst=3000.0)  # well within what others take from one node
 _FRESH_MS: Final = PROVIDER_TTL_MS * 3 // 4  # a record with more time left than this is placed again as it is
 
 _Name = tuple[str, str]
@@ -33,6 +35,7 @@ class _Holding:
     size: int
     root: bytes
     complete: bool
+    private: bool
     record: Provider | None = None
     holders: tuple[Contact, ...] = ()
 
@@ -59,12 +62,13 @@ class Announcer:
         self._schedule: Schedule[Digest | _Name] = Schedule(rng)
         self._wake = asyncio.Event()
         self._places = asyncio.Semaphore(_PLACED_AT_ONCE)
+        self._pace: TokenBucket | None = None
         self._last_issued = 0
 
-    async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool) -> None:
+    async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool, private: bool = False) -> None:
         """Announce digest from now on; see Discovery."""
         known = self._holdings.get(digest)
-        holding = _Holding(size, root, complete, holders=known.holders if known else ())
+        holding = _Holding(size, root, complete, private, holders=known.holders if known else ())
         self._holdings[digest] = holding
         self._set_due(digest, self._rng.uniform(0.0, PROVIDER_PERIOD))
         await self._place_provider(digest, holding)
@@ -99,6 +103,18 @@ class Announcer:
         """Place everything again soon: other nodes are the nearest ones now, or this node's address has changed."""
         self._schedule.hurry(_now(), _HURRIED_RATE)
         self._wake.set()
+
+    def clock_jumped(self, by_ms: int) -> None:
+        """Date anew what was dated by a clock that has turned out to be by_ms behind."""
+        latest = self._now_ms() + MAX_SKEW_MS
+        if self._last_issued > latest:
+            self._last_issued = 0
+        for holding in self._holdings.values():
+            holding.record = None
+        for name, record in self._names.items():
+            if record.public_key == self._identity.public_key:
+                self._names[name] = record.dated(self._identity, min(record.issued + by_ms, self._now_ms()))
+        self.hurry()
 
     async def run(self) -> None:
         """Renew what is due, for ever."""
@@ -137,6 +153,8 @@ class Announcer:
 
     async def _place(self, record: Provider | NameRecord, also: Iterable[Contact] = ()) -> Placed:
         async with self._places:
+            self._pace = self._pace or TokenBucket(_PLACED, _now())
+            await asyncio.sleep(self._pace.reserve(_now()))
             return await self._placement.place(record, also)
 
     def _sign(self, digest: Digest, holding: _Holding, *, withdrawn: bool = False) -> Provider:
@@ -152,6 +170,7 @@ class Announcer:
             issued=self._last_issued,
             expires=self._last_issued + PROVIDER_TTL_MS,
             withdrawn=withdrawn,
+            private=holding.private,
         )
 
     def _set_due(self, key: Digest | _Name, delay: float) -> None:

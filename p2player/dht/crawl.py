@@ -24,21 +24,32 @@ class Crawler:
         """Return the nodes nearest to key that answered, nearest first, at most `WIDTH`."""
         return (await self.search(FindNodes(key), lambda _contact, _reply: None)).nearest()
 
-    async def search(self, request: Finding, take: Take) -> Lookup:
-        """Ask nodes nearer and nearer to the request's key until take has enough, or nobody is left to ask."""
+    async def search(self, request: Finding, take: Take, has_some: Callable[[], object] = lambda: False) -> Lookup:
+        """Ask nodes nearer and nearer to the request's key until take has enough, or nobody is left to ask.
+
+        If has_some, those who are likely to have been invented are not waited for.
+        """
         table = self._protocol.router
         known = table.nearest(request.key, BUCKET_SIZE) or table.nearest(request.key, BUCKET_SIZE, silent=True)
         lookup = Lookup(request.key, known, width=WIDTH)
-        await _Crawl(self._protocol, lookup, request, take).run()
+        await _Crawl(self._protocol, lookup, request, take, has_some).run()
         return lookup
 
 
 class _Crawl:
-    def __init__(self, protocol: SealedProtocol, lookup: Lookup, request: Finding, take: Take) -> None:
+    def __init__(
+        self,
+        protocol: SealedProtocol,
+        lookup: Lookup,
+        request: Finding,
+        take: Take,
+        has_some: Callable[[], object],
+    ) -> None:
         self._protocol = protocol
         self._lookup = lookup
         self._request = request
         self._take = take
+        self._has_some = has_some
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -55,10 +66,10 @@ class _Crawl:
         if self._done.done():
             return
         now = self._loop.time()
-        for contact in self._lookup.queries(now, self._protocol.round_trip.patience):
+        for contact in self._lookup.queries(now, self._protocol.round_trip.patience, self._protocol.round_trip.usual):
             answer = self._protocol.ask(contact.address, self._request, contact.id)
             answer.add_done_callback(partial(self._heard, contact))
-        if self._lookup.finished(now):
+        if self._lookup.finished(now) or (self._has_some() and self._lookup.waits_for_doubtful_only(now)):
             self._done.set_result(None)
         elif (late_at := self._lookup.next_late_at(now)) is not None:
             self._timer = self._loop.call_at(late_at, self._step)
@@ -71,8 +82,8 @@ class _Crawl:
             self._lookup.failed(contact)
         else:
             own_id = self._protocol.router.node.id
-            told = (n for n in answered.reply.neighbours if n.node_id != own_id and not self._protocol.shuns(n.node_id))
-            self._lookup.answered(contact, [Contact(*neighbour) for neighbour in told])
+            told = (n for n in answered.reply.neighbours if n.node_id != own_id and not self._protocol.shuns(*n))
+            self._lookup.answered(contact, told)
             if self._take(contact, answered.reply):
                 self._done.set_result(None)
         self._step()

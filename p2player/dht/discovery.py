@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from p2player.dht.belief import Belief, everybody
 from p2player.dht.records import NameRecord, NodeAddress, Provider
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId
@@ -13,10 +14,17 @@ PROVIDER_TTL_MS: Final = 3600 * 1000
 
 
 class Discovery(Protocol):
-    """Signed facts shared by a cluster. No method raises because a node is unreachable; it answers what is known."""
+    """Signed facts shared by a cluster; names by somebody who is not believed are as if absent.
 
-    async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool) -> None:
-        """Say that this node holds digest, or is fetching it, from now on until `withdraw`."""
+    No method raises because a node is unreachable; it answers what is known.
+    """
+
+    async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool, private: bool = False) -> None:
+        """Say that this node holds digest, or is fetching it, from now on until `withdraw`.
+
+        An empty root says, while not complete, that the digest is being fetched from its registry; size 0: not known.
+        `private`: it is known only from repositories that require a login.
+        """
 
     async def withdraw(self, digest: Digest) -> None:
         """Say that this node no longer holds digest."""
@@ -39,21 +47,28 @@ class MemoryCluster:
     """What the nodes of one process share in place of a DHT."""
 
     providers: defaultdict[Digest, dict[NodeId, Provider]] = field(default_factory=lambda: defaultdict(dict))
-    names: defaultdict[str, dict[str, NameRecord]] = field(default_factory=lambda: defaultdict(dict))
+    names: defaultdict[str, dict[str, dict[NodeId, NameRecord]]] = field(default_factory=lambda: defaultdict(dict))
+    """By scope, name and signer: who is believed differs from node to node."""
 
 
 class MemoryDiscovery:
     """The in-memory twin of the DHT: all nodes given the same cluster see each other's records at once."""
 
     def __init__(
-        self, cluster: MemoryCluster, identity: Identity, address: NodeAddress, now_ms: Callable[[], int]
+        self,
+        cluster: MemoryCluster,
+        identity: Identity,
+        address: NodeAddress,
+        now_ms: Callable[[], int],
+        believes: Belief = everybody,
     ) -> None:
         self._cluster = cluster
         self._identity = identity
         self._address = address
         self._now_ms = now_ms
+        self._believes = believes
 
-    async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool) -> None:
+    async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool, private: bool = False) -> None:
         """See Discovery."""
         issued = self._now_ms()
         self._cluster.providers[digest][self._identity.node_id] = Provider.make(
@@ -65,6 +80,7 @@ class MemoryDiscovery:
             complete=complete,
             issued=issued,
             expires=issued + PROVIDER_TTL_MS,
+            private=private,
         )
 
     async def withdraw(self, digest: Digest) -> None:
@@ -79,19 +95,22 @@ class MemoryDiscovery:
 
     async def publish(self, record: NameRecord) -> NameRecord | None:
         """See Discovery."""
-        names = self._cluster.names[record.scope]
-        known = names.get(record.name)
+        known = self._newest(record.scope, record.name)
         if known is not None and known.rank > record.rank:
             return known
-        names[record.name] = record
+        self._cluster.names[record.scope].setdefault(record.name, {})[record.node_id] = record
         return None
 
     async def resolve(self, scope: str, name: str) -> NameRecord | None:
         """See Discovery."""
-        record = self._cluster.names.get(scope, {}).get(name)
+        record = self._newest(scope, name)
         return None if record is None or record.withdrawn else record
 
     async def listing(self, scope: str) -> list[NameRecord]:
         """See Discovery."""
-        names = self._cluster.names.get(scope, {})
-        return [names[name] for name in sorted(names) if not names[name].withdrawn]
+        found = [self._newest(scope, name) for name in sorted(self._cluster.names.get(scope, {}))]
+        return [record for record in found if record and not record.withdrawn]
+
+    def _newest(self, scope: str, name: str) -> NameRecord | None:
+        records = self._cluster.names.get(scope, {}).get(name, {}).values()
+        return max(filter(self._believes, records), key=lambda record: record.rank, default=None)

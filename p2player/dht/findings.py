@@ -3,41 +3,44 @@
 from collections.abc import Iterable
 from typing import Final
 
-from p2player.dht.records import NameRecord, Provider, RecordError, unpack_record
+from p2player.dht.belief import Belief, everybody
+from p2player.dht.records import MAX_SKEW_MS, NameRecord, Provider, RecordError, Unpack, unpack_record
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 
-QUORUM: Final = 3
-"""Holders to hear before what they know together is taken for all there is: records are stored at eight, and six of
-those suffice for one of any three to have the latest."""
+QUORUM: Final = 4
+"""Holders who have no more than is known before that is taken for all there is: records are stored at eight, and five of
+those suffice for one of any four to have the latest; of any four at most three lie."""
 
 
 class Providers:
     """The providers of one digest, the newest record of each node."""
 
-    def __init__(self, digest: Digest, want: int, now_ms: int, *, without: NodeId) -> None:
+    def __init__(
+        self, digest: Digest, want: int, now_ms: int, *, without: NodeId, unpack: Unpack = unpack_record
+    ) -> None:
+        self._unpack = unpack
         self._digest = digest
         self._want = want
         self._now_ms = now_ms
         self._without = without
         self._newest: dict[NodeId, Provider] = {}
-        self._holders = 0
-        self._most_held = 0
+        self._held: list[int] = []
 
     def take(self, records: Iterable[bytes], total: int = 0) -> bool:
         """Take in some records of a holder; total, with the first of them, is how many it has.
 
         Returns whether there is nothing more to ask for.
         """
-        for record in _verified(records):
-            if isinstance(record, Provider) and record.digest == self._digest:
+        for record in _verified(records, self._unpack):
+            if isinstance(record, Provider) and record.digest == self._digest and not _is_future(record, self._now_ms):
                 known = self._newest.get(record.node_id)
                 if known is None or known.issued < record.issued:
                     self._newest[record.node_id] = record
         if total:
-            self._holders += 1
-            self._most_held = max(self._most_held, total)
-        return self.enough or (self._holders >= QUORUM and len(self._newest) >= self._most_held)
+            self._held.append(total)
+        # One that claims to hold more than it shows does not keep the lookup going.
+        return self.enough or sum(held <= len(self._newest) for held in self._held) >= QUORUM
 
     @property
     def enough(self) -> bool:
@@ -58,14 +61,22 @@ class Names:
     There is no early end: nodes that were nearest before the cluster grew may hold old records and be met first.
     """
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, now_ms: int, believes: Belief = everybody, unpack: Unpack = unpack_record) -> None:
+        self._unpack = unpack
         self._scope = scope
+        self._now_ms = now_ms
+        self._believes = believes
         self._newest: dict[str, NameRecord] = {}
 
     def take(self, records: Iterable[bytes]) -> None:
         """Take in what one holder has."""
-        for record in _verified(records):
-            if isinstance(record, NameRecord) and record.scope == self._scope:
+        for record in _verified(records, self._unpack):
+            if (
+                isinstance(record, NameRecord)
+                and record.scope == self._scope
+                and not _is_future(record, self._now_ms)
+                and self._believes(record)
+            ):
                 known = self._newest.get(record.name)
                 if known is None or known.rank < record.rank:
                     self._newest[record.name] = record
@@ -79,14 +90,18 @@ class Names:
         return [record for _, record in sorted(self._newest.items()) if not record.withdrawn]
 
 
-def last_name(records: Iterable[bytes]) -> str:
+def last_name(records: Iterable[bytes], unpack: Unpack = unpack_record) -> str:
     """Return the greatest name among packed records, "" if there is none."""
-    return max((record.name for record in _verified(records) if isinstance(record, NameRecord)), default="")
+    return max((record.name for record in _verified(records, unpack) if isinstance(record, NameRecord)), default="")
 
 
-def _verified(records: Iterable[bytes]) -> Iterable[Provider | NameRecord]:
+def _is_future(record: Provider | NameRecord, now_ms: int) -> bool:
+    return record.issued > now_ms + MAX_SKEW_MS
+
+
+def _verified(records: Iterable[bytes], unpack: Unpack) -> Iterable[Provider | NameRecord]:
     for raw in records:
         try:
-            yield unpack_record(raw)
+            yield unpack(raw)
         except RecordError:
             continue

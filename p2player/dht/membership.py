@@ -15,6 +15,7 @@ from p2player.dht.routing import ID_BITS
 from p2player.dht.wire import Address, Ping
 
 REFRESH_SECONDS: Final = 60.0
+_FEWEST, _MANY = 2, 16
 _FIRST_RETRY, _LAST_RETRY = 0.5, 30.0
 _FAR_BITS: Final = 3  # a newcomer looks around in the parts of the key space that share less of its id than this
 
@@ -31,6 +32,9 @@ class Membership:
         self._family = socket.AF_INET
         self._doors: dict[tuple[str, int], None] = {}
         self._wake = asyncio.Event()
+        self.has_looked_around = False
+        """Whether nodes all over the key space have been looked for since this one last knew nobody."""
+        self._looking_around = asyncio.Lock()
 
     def bound_to(self, host: str) -> None:
         """Take in the host that is listened on: names are resolved to addresses of its family."""
@@ -44,14 +48,24 @@ class Membership:
     async def join(self, addresses: Iterable[tuple[str, int]]) -> bool:
         """Join through any of addresses, now and whenever nobody is known. Returns whether one has answered."""
         self.remember(addresses)
+        self.has_looked_around = False
         return await self._enter()
+
+    def met_somebody(self) -> None:
+        """Take in that somebody is known who was not: a node that is found before it has found anybody looks around."""
+        if not self.has_looked_around:
+            self._wake.set()
 
     async def run(self) -> None:
         """Look after the table, for ever."""
         retry = _FIRST_RETRY
         while True:
             self._wake.clear()
-            alone = not len(self._protocol.router)
+            alone = not self._protocol.router.somebody_answers
+            if alone:
+                self.has_looked_around = False
+            else:
+                await self._look_around()
             try:
                 async with asyncio.timeout(retry if alone and self._doors else self._refresh_delay()):
                     await self._wake.wait()
@@ -63,14 +77,23 @@ class Membership:
                     await self._refresh()
 
     def _refresh_delay(self) -> float:
-        return REFRESH_SECONDS * self._rng.uniform(0.5, 1.5)
+        # In a small cluster a lookup costs little, and somebody who has forgotten all others is not asked for long.
+        share = min(max(len(self._protocol.router), _FEWEST), _MANY) / _MANY
+        return REFRESH_SECONDS * share * self._rng.uniform(0.5, 1.5)
 
     async def _enter(self) -> bool:
         if not await self._knock(self._doors):
             return False
-        await self._crawler.nearest(self._protocol.router.node.id)
-        await asyncio.gather(*map(self._crawler.nearest, self._far_ids()))
+        await self._look_around()
         return True
+
+    async def _look_around(self) -> None:
+        async with self._looking_around:
+            if self.has_looked_around:
+                return
+            await self._crawler.nearest(self._protocol.router.node.id)
+            await asyncio.gather(*map(self._crawler.nearest, self._far_ids()))
+            self.has_looked_around = True
 
     async def _knock(self, doors: Iterable[tuple[str, int]]) -> bool:
         resolved = await asyncio.gather(*(self._resolve(host, port) for host, port in doors))
@@ -81,14 +104,11 @@ class Membership:
         return False
 
     async def _refresh(self) -> None:
-        # One lookup a minute, in some bucket, instead of one in each bucket every hour at once. Those who missed their
-        # last request get a second chance. A door is knocked at besides, so that two halves of a cluster that lost each
-        # other find together again.
+        # One lookup a minute, in some bucket, instead of one in each bucket every hour at once. A door is knocked at
+        # besides, so that two halves of a cluster that lost each other find together again.
         table = self._protocol.router
         bucket = self._rng.choice(table.buckets)
         await self._crawler.nearest(self._rng.randint(*bucket.range).to_bytes(ID_BITS // 8, "big"))
-        silent = [contact for contact in table.contacts() if contact.silent]
-        await asyncio.gather(*(self._protocol.ask(contact.address, Ping(), contact.id) for contact in silent))
         if self._doors:
             await self._knock([self._rng.choice(list(self._doors))])
 

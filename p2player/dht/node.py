@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,41 +18,40 @@ from typing import Final
 from p2player.dht import findings
 from p2player.dht.announcer import Announcer
 from p2player.dht.answers import Responder
+from p2player.dht.belief import Belief, everybody
+from p2player.dht.clock import ClusterClock, wall_clock_ms
 from p2player.dht.crawl import Crawler
+from p2player.dht.keeper import Keeper
 from p2player.dht.membership import Membership
+from p2player.dht.missing import Missing
 from p2player.dht.placement import Placement
 from p2player.dht.protocol import SealedProtocol
 from p2player.dht.records import (
     NameRecord,
     NodeAddress,
     Provider,
-    RecordError,
+    Unpack,
     key_of_digest,
     key_of_scope,
     unpack_record,
 )
-from p2player.dht.routing import BUCKET_SIZE, Contact, Table
-from p2player.dht.state import State
+from p2player.dht.routing import Contact, Table
 from p2player.dht.storage import Storage
 from p2player.dht.udp import OpenDatagrams, host_seen_elsewhere, open_udp
 from p2player.dht.vantage import Vantage
-from p2player.dht.wire import Address, Codec, FindName, FindProviders, ListNames, Ping, Reply, Request
+from p2player.dht.wire import Address, Codec, DatagramCodec, FindName, FindProviders, ListNames, Reply, Request
 from p2player.errors import AddressUnusable
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId
-from p2player.peer.secret import ClusterSecret
+from p2player.peer.keyring import Keyring
 from p2player.tasks import Tasks
 
 _HOUSEKEEPING_SECONDS: Final = 60.0
 _SAVE_EVERY: Final = 10
 _FAREWELL_SECONDS: Final = 2.0
+_TIME_TOLD_WITHIN: Final = 2.0
 
 log = logging.getLogger(__name__)
-
-
-def wall_clock_ms() -> int:
-    """Return the time in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 class DhtNode:
@@ -62,16 +60,18 @@ class DhtNode:
     def __init__(
         self,
         identity: Identity,
-        secret: ClusterSecret,
+        keyring: Keyring,
         *,
         state_path: Path | None = None,
         now_ms: Callable[[], int] = wall_clock_ms,
         open_datagrams: OpenDatagrams = open_udp,
         rng: Random | None = None,
+        believes: Belief = everybody,
+        codec: DatagramCodec | None = None,
+        unpack: Unpack = unpack_record,
     ) -> None:
         self._identity = identity
-        self._state_path = state_path
-        self._now_ms = now_ms
+        self.clock = ClusterClock(now_ms, steady=_steady_time, on_jump=self._clock_jumped)
         self._open_datagrams = open_datagrams
         self._counters: Counter[str] = Counter()
         self._tasks = Tasks("dht")
@@ -79,22 +79,35 @@ class DhtNode:
         self._cluster_port = self._swarm_port = 0
         rng = rng or Random()  # noqa: S311  (it spreads load; nothing secret depends on it)
         self._rng = rng
-        self._storage = Storage()
-        self._table = Table(identity.node_id.raw, on_new=self._contact_added)
+        self._believes = believes
+        self._unpack = unpack
+        self._storage = Storage(believes=believes)
+        self._table = Table(identity.node_id.raw, on_new=self._contact_added, on_silent=self._contact_silent)
+        self._heard_of_somebody = asyncio.Event()
         self._size_when_placed = 0
-        self._responder = Responder(self._table, self._storage)
+        self._keeper = Keeper(
+            state_path,
+            self._table,
+            self._storage,
+            unpack=unpack,
+            now_ms=self.clock.now_ms,
+            counters=self._counters,
+        )
+        self._responder = Responder(self._table, self._storage, self._counters, unpack)
         self._protocol = SealedProtocol(
             identity.public_key,
-            Codec(secret.derive("dht")),
+            codec or Codec(keyring),
             self._table,
+            self.clock,
             answer=self._answer,
             seen_at=self._seen_at,
             counters=self._counters,
         )
         self._crawler = Crawler(self._protocol)
         self._membership = Membership(self._protocol, self._crawler, rng)
-        placement = Placement(self._protocol, self._crawler, self._storage, now_ms)
-        self._announcer = Announcer(identity, placement, address=self._address, now_ms=now_ms, rng=rng)
+        self._missing = Missing(self._protocol, rng)
+        placement = Placement(self._protocol, self._crawler, self._storage, self.clock.now_ms, believes, unpack)
+        self._announcer = Announcer(identity, placement, address=self._address, now_ms=self.clock.now_ms, rng=rng)
 
     async def start(self, host: str, port: int, *, swarm_port: int) -> int:
         """Listen on UDP host:port (0 picks one) and return the port; raises AddressUnusable.
@@ -110,9 +123,10 @@ class DhtNode:
         self._cluster_port, self._swarm_port = bound.port, swarm_port
         self._vantage.bound_to(bound.host, host_seen_elsewhere)
         self._membership.bound_to(bound.host)
-        if self._state_path is not None:
-            self._restore(State.load(self._state_path))
+        self._membership.remember(self._keeper.load())
+        self._tasks.spawn(self._take_back(), "restore")
         self._tasks.spawn(self._membership.run(), "membership")
+        self._tasks.spawn(self._missing.run(), "missing")
         self._tasks.spawn(self._announcer.run(), "announcer")
         self._tasks.spawn(self._keep_house(), "housekeeping")
         return bound.port
@@ -125,7 +139,7 @@ class DhtNode:
                 await self._announcer.farewell()
         self._protocol.close()
         await asyncio.sleep(0)  # the socket is closed in the loop's next turn
-        self._save()
+        await self._keeper.save()
 
     async def join(self, addresses: Sequence[tuple[str, int]]) -> bool:
         """Join the cluster through any of these nodes (name or IP, port); returns whether one has answered.
@@ -144,9 +158,9 @@ class DhtNode:
         """Datagrams in and out, requests unanswered, and what was dropped, by reason."""
         return dict(self._counters)
 
-    async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool) -> None:
+    async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool, private: bool = False) -> None:
         """See Discovery."""
-        await self._announcer.announce(digest, size, root, complete=complete)
+        await self._announcer.announce(digest, size, root, complete=complete, private=private)
 
     async def withdraw(self, digest: Digest) -> None:
         """See Discovery."""
@@ -154,8 +168,8 @@ class DhtNode:
 
     async def find(self, digest: Digest, want: int = 8) -> list[Provider]:
         """See Discovery."""
-        key, now_ms = key_of_digest(digest), self._now_ms()
-        found = findings.Providers(digest, want, now_ms, without=self._identity.node_id)
+        key, now_ms = key_of_digest(digest), self.clock.now_ms()
+        found = findings.Providers(digest, want, now_ms, without=self._identity.node_id, unpack=self._unpack)
         asked = FindProviders(key, self._rng.getrandbits(32))
         kept = self._storage.providers(key, asked.turn, 0, now_ms)
         first_pages: dict[bytes, Reply] = {}
@@ -165,7 +179,7 @@ class DhtNode:
             return found.take(reply.records, reply.total)
 
         if not found.take(kept.records[: 2 * want], kept.total):
-            nearest = (await self._crawler.search(asked, take)).nearest()
+            nearest = (await self._crawler.search(asked, take, found.result)).nearest()
             holders = [contact for contact in nearest if contact.id in first_pages][: findings.QUORUM]
             await asyncio.gather(*(self._read_more(asked, holder, first_pages[holder.id], found) for holder in holders))
         return found.result()
@@ -186,8 +200,8 @@ class DhtNode:
     async def resolve(self, scope: str, name: str) -> NameRecord | None:
         """See Discovery."""
         key = key_of_scope(scope)
-        found = findings.Names(scope)
-        found.take(self._storage.name(key, name, self._now_ms()).records)
+        found = findings.Names(scope, self.clock.now_ms(), self._believes, self._unpack)
+        found.take(self._storage.name(key, name, self.clock.now_ms()).records)
         await self._crawler.search(FindName(key, name), lambda _, reply: found.take(reply.records))
         newest = found.newest(name)
         return None if newest is None or newest.withdrawn else newest
@@ -195,8 +209,8 @@ class DhtNode:
     async def listing(self, scope: str) -> list[NameRecord]:
         """See Discovery."""
         key = key_of_scope(scope)
-        found = findings.Names(scope)
-        found.take(self._storage.names(key, "", self._now_ms()).records)
+        found = findings.Names(scope, self.clock.now_ms(), self._believes, self._unpack)
+        found.take(self._storage.names(key, "", self.clock.now_ms()).records)
         first_pages: dict[bytes, Reply] = {}
 
         def take(contact: Contact, reply: Reply) -> None:
@@ -209,7 +223,7 @@ class DhtNode:
 
     async def _read_on(self, key: bytes, contact: Contact, page: Reply, found: findings.Names) -> None:
         after = ""
-        while page.total > len(page.records) and (last := findings.last_name(page.records)) > after:
+        while page.total > len(page.records) and (last := findings.last_name(page.records, self._unpack)) > after:
             after = last
             answer = await self._protocol.ask(contact.address, ListNames(key, after), contact.id)
             if answer is None:
@@ -218,7 +232,7 @@ class DhtNode:
             found.take(page.records)
 
     def _answer(self, request: Request, asker: bytes, seen: Address) -> Reply:
-        return self._responder.answer(request, asker, seen, self._now_ms())
+        return self._responder.answer(request, asker, seen, self.clock.now_ms())
 
     def _address(self) -> NodeAddress:
         return NodeAddress(self._vantage.host, self._cluster_port, self._swarm_port)
@@ -228,38 +242,40 @@ class DhtNode:
             log.info("other nodes see this one at %s", host)
             self._announcer.hurry()
 
-    def _contact_added(self, contact: Contact) -> None:
-        if self._vantage.unconfirmed:
-            self._protocol.ask(contact.address, Ping(), contact.id)  # its answer tells where we are seen
+    def _clock_jumped(self, by_ms: int) -> None:
+        self._counters["clock_corrections"] += 1
+        self._storage.expire(self.clock.now_ms())
+        self._announcer.clock_jumped(by_ms)
+
+    def _contact_added(self, _contact: Contact) -> None:
+        self._heard_of_somebody.set()
+        self._membership.met_somebody()
         # With twice the nodes known, others are nearest to many of the keys. The table may have shrunk before.
         size = len(self._table)
         self._size_when_placed = min(self._size_when_placed, size - 1)
         if size >= 2 * self._size_when_placed:
             self._size_when_placed = size
             self._announcer.hurry()
+        if self._keeper.must_save():
+            self._tasks.spawn(self._keeper.save(), "save")
+
+    def _contact_silent(self, contact: Contact) -> None:
+        self._missing.add(contact)
 
     async def _keep_house(self) -> None:
         for minute in itertools.count(1):
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-            self._storage.expire(self._now_ms())
+            self._storage.expire(self.clock.now_ms())
             if minute % _SAVE_EVERY == 0:
-                self._save()
+                await self._keeper.save()
 
-    def _restore(self, state: State) -> None:
-        self._membership.remember(state.neighbours)
-        self._tasks.spawn(self._take_back(state.records), "restore")
+    async def _take_back(self) -> None:
+        # Whether the records kept are still good is a question of the cluster's time.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TIME_TOLD_WITHIN):
+                await self._heard_of_somebody.wait()
+        await self._keeper.take_back()
 
-    async def _take_back(self, records: Sequence[bytes]) -> None:
-        for raw in records:
-            with contextlib.suppress(RecordError):
-                self._storage.put(unpack_record(raw), self._now_ms())
-            await asyncio.sleep(0)  # checking thousands of signatures must not hold up the node
 
-    def _save(self) -> None:
-        if self._state_path is None:
-            return
-        nearest = self._table.nearest(self._table.node.id, BUCKET_SIZE)
-        try:
-            State(tuple(contact.address for contact in nearest), tuple(self._storage)).save(self._state_path)
-        except OSError as error:
-            log.warning("cannot save what the DHT knows to %s: %s", self._state_path, error)
+def _steady_time() -> float:
+    return asyncio.get_running_loop().time()

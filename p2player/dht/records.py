@@ -6,10 +6,10 @@ signer can have made it; a record that does not repack to the same bytes is refu
 
 import hashlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 from p2player.dht.packing import pack, unpack
 from p2player.errors import InvalidDigest
@@ -19,6 +19,7 @@ from p2player.peer.identity import NODE_ID_BYTES, Identity, NodeId, verify_signa
 KEY_BYTES: Final = NODE_ID_BYTES
 MAX_RECORD: Final = 880
 """No packed record is longer, so that every record travels in one datagram."""
+MAX_TIME: Final = 1 << 53
 MAX_LIFETIME_MS: Final = 2 * 3600 * 1000
 MAX_SKEW_MS: Final = 5 * 60 * 1000
 """How far ahead of the reader's clock a record's may be."""
@@ -29,7 +30,6 @@ _SIGNATURE_BYTES: Final = 64
 _PUBLIC_KEY_BYTES: Final = 32
 _ROOT_BYTES: Final = 32
 _MAX_SIZE: Final = 1 << 62
-_MAX_TIME: Final = 1 << 53
 _MAX_SCOPE, _MAX_NAME, _MAX_MEDIA_TYPE = 300, 200, 128
 _VERIFIED_KEPT: Final = 4096
 
@@ -95,8 +95,10 @@ class _Signed:
 class Provider(_Signed):
     """One node's signed statement that it holds a digest, or (not `complete`) is fetching it.
 
-    `root` is the claimed BitTorrent v2 merkle root, empty while the signer does not know it. Times are milliseconds
-    since the epoch. A withdrawn record takes the place of the one it ends until `expires`.
+    `root` is the claimed BitTorrent v2 merkle root, empty while the signer does not know it: it is then fetching the
+    digest from its registry, and `size` may be 0, unknown too. Times are milliseconds since the epoch. A withdrawn
+    record takes the place of the one it ends until `expires`. `private`: the signer knows the digest only from
+    repositories that require a login.
     """
 
     public_key: bytes
@@ -108,6 +110,7 @@ class Provider(_Signed):
     issued: int
     expires: int
     withdrawn: bool = False
+    private: bool = False
     signature: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -123,9 +126,10 @@ class Provider(_Signed):
         issued: int,
         expires: int,
         withdrawn: bool = False,
+        private: bool = False,
     ) -> Self:
         """Return the record of these facts, signed by identity."""
-        unsigned = cls(identity.public_key, digest, size, root, address, complete, issued, expires, withdrawn)
+        unsigned = cls(identity.public_key, digest, size, root, address, complete, issued, expires, withdrawn, private)
         return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))
 
     @property
@@ -153,25 +157,27 @@ class Provider(_Signed):
             self.issued,
             self.expires,
             self.withdrawn,
+            self.private,
         )
         return pack(fields)
 
     @classmethod
     def _of_fields(cls, fields: Sequence[Any], signature: bytes) -> Self:
         public_key, algorithm, hashed, size, root, host, cluster_port, swarm_port, *rest = fields
-        complete, issued, expires, withdrawn = rest
+        complete, issued, expires, withdrawn, private = rest
         _require(len(root) in {0, _ROOT_BYTES} and 0 <= size < _MAX_SIZE)
-        _require(0 <= issued < expires < _MAX_TIME and expires - issued <= MAX_LIFETIME_MS)
+        _require(0 <= issued < expires < MAX_TIME and expires - issued <= MAX_LIFETIME_MS)
         digest = Digest.parse(f"{algorithm}:{hashed.hex()}")
         address = NodeAddress(str(ipaddress.ip_address(host)), cluster_port, swarm_port)
-        return cls(public_key, digest, size, root, address, complete, issued, expires, withdrawn, signature)
+        return cls(public_key, digest, size, root, address, complete, issued, expires, withdrawn, private, signature)
 
 
 @dataclass(frozen=True, slots=True)
 class NameRecord(_Signed):
     """A signed statement that a name means a digest: a tag of a repository, or a referrer of a subject.
 
-    The newest one of a scope and name counts (see `rank`); it does not expire, its storage in the DHT does.
+    The newest one of a scope and name counts (see `rank`); it does not expire, its storage in the DHT does. `upstream`:
+    the signer has seen that the scope's registry gave the name this meaning at `issued`; else somebody seeded it.
     """
 
     public_key: bytes
@@ -182,6 +188,7 @@ class NameRecord(_Signed):
     size: int
     issued: int
     withdrawn: bool = False
+    upstream: bool = False
     signature: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -196,15 +203,21 @@ class NameRecord(_Signed):
         size: int,
         issued: int,
         withdrawn: bool = False,
+        upstream: bool = False,
     ) -> Self:
         """Return the record of these facts, signed by identity."""
-        unsigned = cls(identity.public_key, scope, name, digest, media_type, size, issued, withdrawn)
+        unsigned = cls(identity.public_key, scope, name, digest, media_type, size, issued, withdrawn, upstream)
         return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))
 
     @property
     def key(self) -> bytes:
         """The DHT key this record is kept under."""
         return key_of_scope(self.scope)
+
+    def dated(self, identity: Identity, issued: int) -> Self:
+        """Return the same statement made at another time, signed by identity, whose it must be."""
+        unsigned = replace(self, issued=issued)
+        return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))  # noqa: SLF001  (its own type)
 
     @property
     def rank(self) -> tuple[int, bytes]:
@@ -224,27 +237,31 @@ class NameRecord(_Signed):
             self.size,
             self.issued,
             self.withdrawn,
+            self.upstream,
         )
         return pack(fields)
 
     @classmethod
     def _of_fields(cls, fields: Sequence[Any], signature: bytes) -> Self:
-        public_key, scope, name, algorithm, hashed, media_type, size, issued, withdrawn = fields
+        public_key, scope, name, algorithm, hashed, media_type, size, issued, withdrawn, upstream = fields
         limits = ((scope, _MAX_SCOPE), (name, _MAX_NAME), (media_type, _MAX_MEDIA_TYPE))
         for text, limit in limits:
             _require(len(text) <= limit and text.isascii() and text.isprintable())
-        _require(bool(scope and name) and 0 <= size < _MAX_SIZE and 0 <= issued < _MAX_TIME)
+        _require(bool(scope and name) and 0 <= size < _MAX_SIZE and 0 <= issued < MAX_TIME)
         digest = Digest.parse(f"{algorithm}:{hashed.hex()}")
-        return cls(public_key, scope, name, digest, media_type, size, issued, withdrawn, signature)
+        return cls(public_key, scope, name, digest, media_type, size, issued, withdrawn, upstream, signature)
 
+
+Unpack: TypeAlias = Callable[[bytes], Provider | NameRecord]
+"""Returns the record packed in bytes, its shape and signature verified; raises RecordError."""
 
 _NUMBER, _BYTES, _TEXT, _FLAG = int, bytes, str, bool
 _SHAPES: Final[dict[int, tuple[type, ...]]] = {
     _PROVIDER: (
         *(_BYTES, _TEXT, _BYTES, _NUMBER, _BYTES),
-        *(_BYTES, _NUMBER, _NUMBER, _FLAG, _NUMBER, _NUMBER, _FLAG),
+        *(_BYTES, _NUMBER, _NUMBER, _FLAG, _NUMBER, _NUMBER, _FLAG, _FLAG),
     ),
-    _NAME: (_BYTES, _TEXT, _TEXT, _TEXT, _BYTES, _TEXT, _NUMBER, _NUMBER, _FLAG),
+    _NAME: (_BYTES, _TEXT, _TEXT, _TEXT, _BYTES, _TEXT, _NUMBER, _NUMBER, _FLAG, _FLAG),
 }
 
 
@@ -252,6 +269,11 @@ _SHAPES: Final[dict[int, tuple[type, ...]]] = {
 @lru_cache(maxsize=_VERIFIED_KEPT)
 def unpack_record(raw: bytes) -> Provider | NameRecord:
     """Return the record packed in raw, its shape and signature verified; raises RecordError."""
+    return read_record(raw, verify_signature)
+
+
+def read_record(raw: bytes, verify: Callable[[bytes, bytes, bytes], bool]) -> Provider | NameRecord:
+    """Return the record packed in raw, its signature checked by verify (public key, message, signature); see `Unpack`."""
     if not _SIGNATURE_BYTES < len(raw) <= MAX_RECORD:
         raise RecordError("wrong length")
     body, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
@@ -262,7 +284,7 @@ def unpack_record(raw: bytes) -> Provider | NameRecord:
         raise RecordError(f"malformed record: {error}") from error
     if not canonical:
         raise RecordError("not in canonical form")
-    if not verify_signature(record.public_key, _CONTEXT + body, signature):
+    if not verify(record.public_key, _CONTEXT + body, signature):
         raise RecordError("wrong signature")
     return record
 

@@ -18,6 +18,7 @@ ID_BITS: Final = 160
 BUCKET_SIZE: Final = 20
 _DEPTH_STEP: Final = 5  # buckets apart from our own are split down to depths this divides (Kademlia paper, section 4.2)
 _MAX_SILENT: Final = 2
+_ENOUGH_FAR: Final = 14
 
 
 class Contact(Node):
@@ -25,25 +26,28 @@ class Contact(Node):
 
     def __init__(self, node_id: bytes, address: Address) -> None:
         super().__init__(node_id, address.host, address.port)  # type: ignore[no-untyped-call]
-        self.silent = 0
-
-    @property
-    def address(self) -> Address:
-        """Where it listens."""
-        return Address(self.ip, self.port)
-
-    @property
-    def neighbour(self) -> Neighbour:
+        self.address: Final = address
+        self.neighbour: Final = Neighbour(node_id, address)
         """What other nodes are told of it."""
-        return Neighbour(self.id, self.address)
+        self.silent = 0
 
 
 class Table(RoutingTable):
-    """The contacts of the node with id own_id, in buckets that are finer around it. `on_new` hears of each new one."""
+    """The contacts of the node with id own_id, in buckets that are finer around it.
 
-    def __init__(self, own_id: bytes, *, on_new: Callable[[Contact], None] = lambda _contact: None) -> None:
+    `on_new` hears of each new one, `on_silent` of each that has left its first request unanswered.
+    """
+
+    def __init__(
+        self,
+        own_id: bytes,
+        *,
+        on_new: Callable[[Contact], None] = lambda _contact: None,
+        on_silent: Callable[[Contact], None] = lambda _contact: None,
+    ) -> None:
         super().__init__(None, BUCKET_SIZE, Node(own_id))  # type: ignore[no-untyped-call]
         self._on_new = on_new
+        self._on_silent = on_silent
 
     def __len__(self) -> int:
         return sum(map(len, self.buckets))
@@ -54,12 +58,17 @@ class Table(RoutingTable):
 
     def get_bucket_for(self, node: Node) -> int:
         """Return the index of the bucket whose range node is in."""
-        return bisect_right(self.buckets, node.long_id, key=lambda bucket: bucket.range[0]) - 1
+        return self._index_of(node.long_id)
+
+    def _index_of(self, long_id: int) -> int:
+        return bisect_right(self.buckets, long_id, key=_start) - 1
+
+    def _bucket_of(self, node_id: bytes) -> KBucket:
+        return self.buckets[self._index_of(int.from_bytes(node_id, "big"))]
 
     def get(self, node_id: bytes) -> Contact | None:
         """Return the contact with that id, if it is known."""
-        bucket = self.buckets[self.get_bucket_for(Node(node_id))]
-        return cast("Contact | None", bucket[node_id])
+        return cast("Contact | None", self._bucket_of(node_id)[node_id])
 
     def add_contact(self, node: Node) -> None:
         """Keep node as the most recently heard of. A full bucket splits, or gives up a contact gone silent, or waits."""
@@ -77,30 +86,48 @@ class Table(RoutingTable):
             bucket.remove_node(silent)
 
     def heard(self, node_id: bytes, address: Address) -> Contact:
-        """Return the contact that has just answered from address, now in the table."""
+        """Return the contact that has just answered from address, now in the table.
+
+        A known one that still answers at another address is not moved: two nodes cannot be one.
+        """
         known = self.get(node_id)
         contact = known if known is not None and known.address == address else Contact(node_id, address)
+        if known is not None and known is not contact and not known.silent:
+            return contact
         contact.silent = 0
         self.add_contact(contact)
         if known is None:
             self._on_new(contact)
         return contact
 
-    def met(self, node_id: bytes, address: Address) -> None:
-        """Keep a node that sent a request. Only an answer can move a known one to another address."""
-        if self.get(node_id) is None:
-            contact = Contact(node_id, address)
-            self.add_contact(contact)
-            self._on_new(contact)
+    def wants(self, node_id: bytes) -> bool:
+        """Tell whether an unknown node is worth asking whether it is there.
 
-    def missed(self, node_id: bytes) -> None:
-        """Note that a contact did not answer; two in a row, and it is forgotten."""
+        All nodes near this one are; far away a few of each region are enough, and answers to lookups bring more.
+        """
+        bucket = self._bucket_of(node_id)
+        return len(bucket) < _ENOUGH_FAR or bucket.has_in_range(self.node)
+
+    def missed(self, node_id: bytes, address: Address) -> None:
+        """Note that a contact did not answer at address; two in a row, and it is forgotten."""
         contact = self.get(node_id)
-        if contact is None:
+        if contact is None or contact.address != address:
             return
         contact.silent += 1
         if contact.silent >= _MAX_SILENT:
             self.remove_contact(contact)  # type: ignore[no-untyped-call]
+        else:
+            self._on_silent(contact)
+
+    def give_up(self, contact: Contact) -> None:
+        """Forget contact if it is silent still."""
+        if contact.silent and self.get(contact.id) is contact:
+            self.remove_contact(contact)  # type: ignore[no-untyped-call]
+
+    @property
+    def somebody_answers(self) -> bool:
+        """Whether any contact answered when it was last asked."""
+        return any(not contact.silent for bucket in self.buckets for contact in bucket.nodes.values())
 
     def nearest(self, target: bytes, count: int, *, silent: bool = False) -> list[Contact]:
         """Return up to count contacts nearest to target, nearest first; those gone silent only if asked for."""
@@ -117,6 +144,11 @@ class Table(RoutingTable):
     def contacts(self) -> list[Contact]:
         """Return every contact."""
         return [contact for bucket in self.buckets for contact in bucket.nodes.values()]
+
+
+def _start(bucket: KBucket) -> int:
+    start: int = bucket.range[0]
+    return start
 
 
 def _distance_to_range(goal: int, bounds: tuple[int, int]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from p2player.dht.packing import pack, unpack
 from p2player.dht.wire import Address
+from p2player.store.durable import replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,8 @@ class State:
             return cls()
 
     def save(self, path: Path) -> None:
-        """Write this state to path, whole or not at all; raises OSError."""
-        staging = path.with_suffix(".new")
-        staging.write_bytes(pack([[list(address) for address in self.neighbours], list(self.records)]))
-        staging.replace(path)
+        """Write this state to path, whole or not at all, and wait for the disk; raises OSError, DiskFull."""
+        replace_file(path, pack([[list(address) for address in self.neighbours], list(self.records)]))
 
 
 def _parse(value: Any) -> State:

@@ -3,7 +3,9 @@
 Providers of a digest are a set with one record a node, the newest; a withdrawn one stays as a tombstone until it
 expires, so that the record it ends cannot come back from a node that missed the withdrawal. Of a name only the newest
 record counts, on every node the same one; it is kept for a lease that whoever stores it again renews.
-Records are kept packed: that is a third of the memory, and how they are sent.
+Records are kept packed: that is a third of the memory, and how they are sent. No signer may fill more than a quarter; when
+all is full, one who has little gets the place of the oldest record of the one who has most. Where one digest has more
+providers than are kept, those that have it whole stay: in a crowd larger than that, they are who it all comes from.
 """
 
 from bisect import bisect_right, insort
@@ -11,12 +13,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from p2player.dht.belief import Belief, everybody
 from p2player.dht.records import MAX_SKEW_MS, NameRecord, Provider
+from p2player.dht.shares import Place, Shares
 
 NAME_LEASE_MS: Final = 2 * 3600 * 1000
 MAX_PROVIDERS_OF_KEY: Final = 256
 MAX_NAMES_OF_SCOPE: Final = 4096
 MAX_RECORDS: Final = 1 << 16
+_SIGNERS_THAT_FILL_IT: Final = 4
+
+
+class Refused(ValueError):
+    """A record that is not kept; `reason` is the name it is counted under."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Answer(NamedTuple):
@@ -34,10 +47,16 @@ class _HeldProvider:
     complete: bool
     withdrawn: bool
 
+    @property
+    def worth(self) -> tuple[bool, int]:
+        """What gives way first where there is no room has the least: what is not whole, then what expires soonest."""
+        return self.complete and not self.withdrawn, self.expires
+
 
 @dataclass(frozen=True, slots=True)
 class _HeldName:
     raw: bytes
+    signer: bytes
     rank: tuple[int, bytes]
     leased_until: int
 
@@ -51,9 +70,12 @@ class _Scope:
 class Storage:
     """Records by DHT key. Times are milliseconds since the epoch, always given by the caller."""
 
-    def __init__(self, *, max_records: int = MAX_RECORDS) -> None:
+    def __init__(self, *, max_records: int = MAX_RECORDS, believes: Belief = everybody) -> None:
+        self._believes = believes
         self._max_records = max_records
+        self._max_of_signer = max(1, max_records // _SIGNERS_THAT_FILL_IT)
         self._count = 0
+        self._shares = Shares()
         self._providers: dict[bytes, dict[bytes, _HeldProvider]] = {}
         self._scopes: dict[bytes, _Scope] = {}
 
@@ -67,9 +89,12 @@ class Storage:
             yield from (name.raw for name in scope.names.values())
 
     def put(self, record: Provider | NameRecord, now_ms: int) -> bytes | None:
-        """Keep record unless it is outdated, from the future, or there is no room. Returns the newer one kept instead."""
+        """Keep record, or return the newer one that is kept instead.
+
+        Raises Refused where it is expired, from the future, not believed, or there is no room.
+        """
         if record.issued > now_ms + MAX_SKEW_MS:
-            return None
+            raise Refused("record_from_the_future")
         if isinstance(record, Provider):
             return self._put_provider(record, now_ms)
         return self._put_name(record, now_ms)
@@ -104,58 +129,92 @@ class Storage:
         return Answer(records, len(records))
 
     def expire(self, now_ms: int) -> None:
-        """Drop what has expired and what nobody renewed."""
+        """Drop what has expired, what nobody renewed, and what a clock since corrected had let in from the future."""
+        latest = now_ms + MAX_SKEW_MS
         for key, held in list(self._providers.items()):
-            for node_id in [n for n, provider in held.items() if provider.expires <= now_ms]:
+            for node_id in [n for n, one in held.items() if one.expires <= now_ms or one.issued > latest]:
                 self._remove_provider(key, node_id)
         for key, scope in list(self._scopes.items()):
-            for name in [n for n, held_name in scope.names.items() if held_name.leased_until <= now_ms]:
+            for name in [n for n, one in scope.names.items() if one.leased_until <= now_ms or one.rank[0] > latest]:
                 self._remove_name(key, name)
 
     def _put_provider(self, record: Provider, now_ms: int) -> bytes | None:
         if record.expires <= now_ms:
-            return None
+            raise Refused("record_expired")
         key, node_id = record.key, record.node_id.raw
         held = self._providers.get(key, {})
         known = held.get(node_id)
         if known is not None and known.issued > record.issued:
             return known.raw
+        fresh = _HeldProvider(record.pack(), record.issued, record.expires, record.complete, record.withdrawn)
         if known is None:
             if len(held) >= MAX_PROVIDERS_OF_KEY:
-                self._remove_provider(key, min(held, key=lambda n: held[n].expires))
-            if self._count >= self._max_records:
-                return None
+                self._check_share(node_id)
+                least = min(held, key=lambda n: held[n].worth)
+                if held[least].worth[0] > fresh.worth[0]:
+                    raise Refused("record_without_room")
+                self._remove_provider(key, least)
+            else:
+                self._make_room(node_id)
             self._count += 1
-        self._providers.setdefault(key, {})[node_id] = _HeldProvider(
-            record.pack(), record.issued, record.expires, record.complete, record.withdrawn
-        )
+            self._shares.add(node_id, (key, node_id))
+        self._providers.setdefault(key, {})[node_id] = fresh
         return None
 
     def _put_name(self, record: NameRecord, now_ms: int) -> bytes | None:
-        key = record.key
+        if not self._believes(record):
+            raise Refused("record_not_believed")
+        key, signer = record.key, record.node_id.raw
         scope = self._scopes.get(key, _Scope())
         known = scope.names.get(record.name)
         if known is not None and known.rank > record.rank:
             return known.raw
-        if known is None:
-            if len(scope.names) >= MAX_NAMES_OF_SCOPE or self._count >= self._max_records:
-                return None
-            self._count += 1
-            insort(scope.order, record.name)
-            self._scopes[key] = scope
-        scope.names[record.name] = _HeldName(record.pack(), record.rank, now_ms + NAME_LEASE_MS)
+        if known is None or known.signer != signer:
+            if known is not None:
+                self._check_share(signer)
+                self._shares.remove(known.signer, (key, record.name))
+            else:
+                if len(scope.names) >= MAX_NAMES_OF_SCOPE:
+                    raise Refused("record_without_room")
+                self._make_room(signer)
+                self._count += 1
+                scope = self._scopes.setdefault(key, scope)
+                insort(scope.order, record.name)
+            self._shares.add(signer, (key, record.name))
+        scope.names[record.name] = _HeldName(record.pack(), signer, record.rank, now_ms + NAME_LEASE_MS)
         return None
+
+    def _check_share(self, signer: bytes) -> None:
+        if self._shares.count(signer) >= self._max_of_signer:
+            raise Refused("record_beyond_share")
+
+    def _make_room(self, signer: bytes) -> None:
+        self._check_share(signer)
+        if self._count < self._max_records:
+            return
+        largest = self._shares.largest()
+        if self._shares.count(largest) <= self._shares.count(signer) + 1:
+            raise Refused("record_without_room")
+        self._remove(self._shares.oldest(largest))
+
+    def _remove(self, place: Place) -> None:
+        key, which = place
+        if isinstance(which, bytes):
+            self._remove_provider(key, which)
+        else:
+            self._remove_name(key, which)
 
     def _remove_provider(self, key: bytes, node_id: bytes) -> None:
         held = self._providers[key]
         del held[node_id]
+        self._shares.remove(node_id, (key, node_id))
         self._count -= 1
         if not held:
             del self._providers[key]
 
     def _remove_name(self, key: bytes, name: str) -> None:
         scope = self._scopes[key]
-        del scope.names[name]
+        self._shares.remove(scope.names.pop(name).signer, (key, name))
         scope.order.remove(name)
         self._count -= 1
         if not scope.names:

@@ -26,11 +26,14 @@ class RoundTrip:
         self._smoothed += (seconds - self._smoothed) / 8
 
     @property
+    def usual(self) -> float:
+        """Within this long nearly all answers come."""
+        return _FIRST_PATIENCE if self._smoothed is None else self._smoothed + 4 * self._variation
+
+    @property
     def patience(self) -> float:
         """After this long an answer is late, and somebody else is asked meanwhile."""
-        if self._smoothed is None:
-            return _FIRST_PATIENCE
-        return min(max(self._smoothed + 4 * self._variation, _MIN_PATIENCE), _MAX_PATIENCE)
+        return min(max(self.usual, _MIN_PATIENCE), _MAX_PATIENCE)
 
     @property
     def limit(self) -> float:

@@ -42,6 +42,11 @@ class Vantage:
         return max(votes, key=lambda host: (not is_loopback(host), votes[host], host == self.host))
 
 
+def voter(node_id: bytes, host: str) -> bytes:
+    """Return as whom a node speaks of what can be invented: all nodes of one host are one, except on this very machine."""
+    return node_id if is_loopback(host) else host.encode()
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether an address means the machine it is used on."""
     return host.startswith("127.") or host == "::1"

@@ -14,6 +14,7 @@ _DOMAIN = re.compile(rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[0-9a-fA-F:]+\]
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_PORT_IN_PATH = re.compile(r"__(?=[0-9]{1,5}\Z)")
 _MAX_NAME = 255
 _HINT = "a reference looks like registry.example/team/app:1 or alpine@sha256:…"
 
@@ -26,6 +27,21 @@ def is_tag(text: str) -> bool:
 def looks_like_registry(part: str) -> bool:
     """Tell whether the first part of a name means a registry: it has a dot or a port, or is `localhost`."""
     return ("." in part or ":" in part or part == "localhost") and _DOMAIN.fullmatch(part) is not None
+
+
+def registry_in_path(registry: str) -> str:
+    """Return a registry's name as the first part of a repository's path, where no colon may stand: `HOST__PORT`."""
+    return registry.replace(":", "__")
+
+
+def registry_of_path(part: str) -> str | None:
+    """Return the registry that the first part of a path means, or None if it means none.
+
+    Two underscores before a port are what a client writes that cannot put a colon there (podman, CRI-O). No name of a
+    host has any.
+    """
+    name = _PORT_IN_PATH.sub(":", part)
+    return name if looks_like_registry(name) else None
 
 
 @dataclass(frozen=True, slots=True, order=True)

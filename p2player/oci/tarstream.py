@@ -7,13 +7,21 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Protocol, cast
+from typing import IO, Protocol, Self, cast
 
 from p2player.errors import InvalidArchive
 from p2player.oci.compression import Compression
 
 CHUNK = 64 * 1024  # measured: from 128 KiB on, the allocator maps each buffer anew and reading takes four times as long
 _MAX_LINKS = 16
+_MAX_HEADER = 1024 * 1024  # tarfile reads what describes an entry (a long name, pax) into memory
+_DESCRIBING = {
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+}
 
 
 class ByteStream(Protocol):
@@ -77,12 +85,15 @@ def read_tar(source: ByteStream) -> Iterator[TarFile | TarLink]:
             unzipped: ByteStream = gzip.GzipFile(fileobj=cast("IO[bytes]", stream))
         else:
             unzipped = stream
-        with tarfile.open(fileobj=cast("IO[bytes]", unzipped), mode="r|", bufsize=CHUNK) as archive:
+        with tarfile.open(fileobj=cast("IO[bytes]", unzipped), mode="r|", bufsize=CHUNK, tarinfo=_Header) as archive:
             for member in archive:
                 name = _inside("", member.name)
-                if member.isreg():
-                    content = cast("IO[bytes]", archive.extractfile(member))
-                    yield TarFile(name, member.size, Peekable(_Content(content)))
+                if member.isreg() and not member.issparse():
+                    content = Peekable(_Content(cast("IO[bytes]", archive.extractfile(member))))
+                    yield TarFile(name, member.size, content)
+                    # tarfile would skip what is left without a look at whether there is anything, and without an end.
+                    while content.read(CHUNK):
+                        pass
                 elif member.issym():
                     yield TarLink(name, _inside(posixpath.dirname(name), member.linkname))
                 elif member.islnk():
@@ -98,6 +109,18 @@ def follow(name: str, links: Mapping[str, str]) -> str:
             return name
         name = links[name]
     raise InvalidArchive(f"a link in an image archive that leads nowhere: {name[:200]!r}")
+
+
+class _Header(tarfile.TarInfo):
+    """The header of an entry. Its size is of this world."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Return the header that a block holds."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.size < 0 or (header.type in _DESCRIBING and header.size > _MAX_HEADER):
+            raise tarfile.ReadError(f"a header of {header.size} bytes")
+        return header
 
 
 class _Content:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -10,9 +11,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from p2player.errors import StoreDamaged
+from p2player.store.durable import sync_directory
 
 NODE_ID_BYTES = 20
 _KEY_BYTES = 32
+_IDS_KEPT = 1 << 14
+"""Of the ids last asked for: records and datagrams name the same keys again and again."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,9 +26,18 @@ class NodeId:
     raw: bytes
 
     @classmethod
+    @lru_cache(maxsize=_IDS_KEPT)
     def of(cls, public_key: bytes) -> Self:
         """Return the id that belongs to a 32-byte Ed25519 public key."""
         return cls(hashlib.sha256(public_key).digest()[:NODE_ID_BYTES])
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the id that 40 hex characters spell, or raise ValueError."""
+        raw = bytes.fromhex(text)
+        if len(raw) != NODE_ID_BYTES:
+            raise ValueError(f"not a node id: {text[:80]!r}")
+        return cls(raw)
 
     @property
     def short(self) -> str:
@@ -74,11 +87,36 @@ class Identity:
             file.flush()
             os.fsync(file.fileno())
         staging.replace(path)
+        sync_directory(path.parent)
         return cls(key)
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte Ed25519 signature of message."""
         return self._key.sign(message)
+
+
+class SimulatedIdentity(Identity):
+    """One whose signatures cost next to nothing and prove nothing: for thousands of nodes in one process.
+
+    No real node takes them: only `verify_simulated` does, and that only where it is put in the place of `verify_signature`.
+    """
+
+    def __init__(self, public_key: bytes) -> None:  # it has no private key
+        self.public_key = public_key
+        self.node_id = NodeId.of(public_key)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return 64 bytes that anybody can make of the public key and message."""
+        return _simulated(self.public_key, message)
+
+
+def verify_simulated(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether signature is what the simulated identity of public_key makes of message."""
+    return signature == _simulated(public_key, message)
+
+
+def _simulated(public_key: bytes, message: bytes) -> bytes:
+    return hashlib.blake2b(message, key=public_key).digest()
 
 
 def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> bool:

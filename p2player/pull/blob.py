@@ -1,17 +1,19 @@
 """Blobs opened for reading: one in the store, and one that is, or will be, on its way."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager, aclosing, suppress
 from pathlib import Path
 
-from p2player.errors import BlobNotFound, DigestMismatch, TransferStalled
+from p2player.errors import DigestMismatch, P2PlayerError, TransferStalled
 from p2player.oci.digest import Digest
+from p2player.pull.attempt import Attempt
+from p2player.pull.chain.streaming import StreamAttempt
+from p2player.pull.filereading import read_file
 from p2player.pull.flight import Flight
 from p2player.pull.flights import Flights
-from p2player.pull.holders import Claim
+from p2player.pull.holders import Lead
 
-_CHUNK = 1024 * 1024
 HELD_BACK = 64 * 1024
 """Bytes at the end of what a reader asked for that it gets only after the whole digest has matched."""
 
@@ -34,16 +36,16 @@ class StoredFile:
 class RemoteBlob:
     """A blob that others hold. Reading it fetches it, or joins the fetch that is under way."""
 
-    def __init__(self, digest: Digest, claims: Sequence[Claim], flights: Flights, path: Path) -> None:
-        self.digest = digest
-        self.size = claims[0].metainfo.size
-        self._claims = claims
+    def __init__(self, lead: Lead, flights: Flights, path: Path) -> None:
+        self.digest = lead.digest
+        self.size = lead.size
+        self._lead = lead
         self._flights = flights
         self._path = path
 
     def join(self) -> AbstractContextManager[Flight]:
         """Look on at the fetch of the blob, which is begun if it is not under way."""
-        return self._flights.join(self.digest, self._claims)
+        return self._flights.join(self._lead)
 
     @property
     def path(self) -> Path | None:
@@ -53,35 +55,52 @@ class RemoteBlob:
     async def read(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes [start, stop) as they are verified. Raises P2PlayerError, also midway.
 
-        Each piece is checked against the claimed root; the last bytes wait for the whole digest.
+        Each piece is checked against the claimed root, if there is one; the last bytes wait for the whole digest. Should
+        an attempt fail, the rest comes once another one has succeeded, and what was given before has turned out right.
         """
+        at = start
         with self.join() as flight:
-            at = start
-            attempt = await flight.attempt()
-            if attempt is not None:
-                if attempt.metainfo.size != self.size:
-                    raise DigestMismatch(f"{self.digest} was announced with a wrong size; ask again")
-                with suppress(TransferStalled):  # also raised once the blob is a file; `verified` tells which it is
-                    while at < stop - HELD_BACK and not attempt.is_verified:
-                        chunk = await attempt.read(at, stop - HELD_BACK, urgent=at == start)
-                        yield chunk
-                        at += len(chunk)
-                await attempt.verified()
+            async with aclosing(self._read_while_it_comes(flight, start, stop)) as chunks:
+                async for chunk in chunks:
+                    at += len(chunk)
+                    yield chunk
+            if at < stop:
+                await flight.landed()
         async for chunk in read_file(self._path, self.digest, at, stop):
             yield chunk
 
+    async def _read_while_it_comes(self, flight: Flight, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        """Yield bytes from start on until the blob is in the store, or all of [start, stop)."""
+        attempt: Attempt | StreamAttempt | None = None
+        giver: Attempt | StreamAttempt | None = None
+        at = start
+        while (attempt := await flight.attempt(attempt)) is not None:
+            if attempt.size != self.size:
+                raise DigestMismatch(f"{self.digest} was announced with a wrong size; ask again")
+            # Errors are the attempt's; `flight.attempt` raises when there is no further one.
+            with suppress(P2PlayerError), attempt.held():
+                if giver is None:
+                    async for chunk in _read_along(attempt, start, stop - HELD_BACK):
+                        giver = attempt
+                        at += len(chunk)
+                        yield chunk
+                await attempt.verified()
+                if giver in {None, attempt}:
+                    async for chunk in _read_along(attempt, at, stop):
+                        yield chunk
+                    return
+                break
+        if giver is not None:
+            await flight.landed()
+            if not await asyncio.to_thread(giver.was_right):
+                raise DigestMismatch(f"what came first of {self.digest} was wrong; ask again")
 
-async def read_file(path: Path, digest: Digest, start: int, stop: int) -> AsyncGenerator[bytes, None]:
-    """Yield the bytes [start, stop) of a file of the store. Raises BlobNotFound if it was removed meanwhile."""
-    try:
-        file = await asyncio.to_thread(path.open, "rb")
-    except FileNotFoundError as error:
-        raise BlobNotFound(f"{digest} has just been removed here") from error
-    with file:
-        file.seek(start)
-        while start < stop:
-            chunk = await asyncio.to_thread(file.read, min(_CHUNK, stop - start))
-            if not chunk:
-                raise DigestMismatch(f"{path} is shorter than its blob", hint="check the store with: p2player verify")
+
+async def _read_along(attempt: Attempt | StreamAttempt, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes [start, stop) as the attempt gets them, or fewer: it may end, and be a file, in the middle."""
+    at = start
+    with suppress(TransferStalled):  # also raised once the blob is a file of the store
+        while at < stop:
+            chunk = await attempt.read(at, stop, urgent=at == start and not attempt.is_verified)
             yield chunk
-            start += len(chunk)
+            at += len(chunk)

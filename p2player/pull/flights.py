@@ -1,13 +1,15 @@
 """All fetches under way on this node: one a digest, whoever asks for it and how often."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from p2player.errors import TransferStalled
 from p2player.oci.digest import Digest
-from p2player.pull.flight import Flight, Parts
-from p2player.pull.holders import Claim
+from p2player.pull.flight import Flight
+from p2player.pull.holders import Lead
+from p2player.pull.parts import Parts
+from p2player.store.origins import SEEDED
 from p2player.tasks import Tasks
 
 _LINGER = 15.0
@@ -17,8 +19,10 @@ _LINGER = 15.0
 class Flights:
     """Single flight per digest."""
 
-    def __init__(self, parts: Parts, *, linger: float = _LINGER) -> None:
+    def __init__(self, parts: Parts, *, background: bool = False, linger: float = _LINGER) -> None:
+        """If background, a fetch that nobody waits for any more goes on to its end, else for linger seconds."""
         self._parts = parts
+        self._background = background
         self._linger = linger
         self._tasks = Tasks("flights")
         self._flights: dict[Digest, Flight] = {}
@@ -32,12 +36,14 @@ class Flights:
         return self._flights.get(digest)
 
     @contextmanager
-    def join(self, digest: Digest, claims: Sequence[Claim]) -> Iterator[Flight]:
-        """Look on at the fetch of digest, which is begun by these claims if it is not under way.
+    def join(self, lead: Lead) -> Iterator[Flight]:
+        """Look on at the fetch of a blob, which is begun with this lead if it is not under way.
 
-        When the last onlooker leaves, an unfinished fetch is given up after a while. Raises TransferStalled when closed.
+        When the last onlooker leaves, an unfinished fetch goes on in the background or is given up after a while, as was
+        chosen. Raises TransferStalled when closed.
         """
-        flight = self._flights.get(digest) or self._begin(digest, claims)
+        flight = self._flights.get(lead.digest) or self._begin(lead)
+        flight.also_from(lead.origin)
         if (farewell := self._farewells.pop(flight, None)) is not None:
             farewell.cancel()
         self._onlookers[flight] = self._onlookers.get(flight, 0) + 1
@@ -47,7 +53,7 @@ class Flights:
             self._onlookers[flight] -= 1
             if not self._onlookers[flight]:
                 del self._onlookers[flight]
-                if (run := self._runs.get(flight)) is not None:
+                if (run := self._runs.get(flight)) is not None and not self._background:
                     self._farewells[flight] = asyncio.get_running_loop().call_later(self._linger, run.cancel)
 
     async def close(self) -> None:
@@ -55,11 +61,11 @@ class Flights:
         self._closed = True
         await self._tasks.close()
 
-    def _begin(self, digest: Digest, claims: Sequence[Claim]) -> Flight:
+    def _begin(self, lead: Lead) -> Flight:
         if self._closed:
-            raise TransferStalled(f"{digest} is not fetched: this node is stopping")
-        flight = self._flights[digest] = Flight(digest, claims, self._parts)
-        self._runs[flight] = self._tasks.spawn(self._run(flight), str(digest.short))
+            raise TransferStalled(f"{lead.digest} is not fetched: this node is stopping")
+        flight = self._flights[lead.digest] = Flight(lead, self._parts)
+        self._runs[flight] = self._tasks.spawn(self._run(flight), lead.digest.short)
         return flight
 
     async def _run(self, flight: Flight) -> None:
@@ -70,4 +76,9 @@ class Flights:
             if (farewell := self._farewells.pop(flight, None)) is not None:
                 farewell.cancel()
         blob = await flight.landed()
+        lead = flight.lead
+        if not self._parts.store.origins(blob.digest):
+            # Nobody said that it was private before it was here: whatever else turns out to contain it, it stays open.
+            origin = str(lead.origin.repository) if lead.origin else SEEDED
+            await self._parts.owners.add(blob.digest, origin, private=False)
         await self._parts.holdings.announce([blob])

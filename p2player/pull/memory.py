@@ -8,6 +8,8 @@ from p2player.errors import BlobNotFound, P2PlayerError, ReferenceNotFound, Repo
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Descriptor, Document
 from p2player.oci.reference import Repository
+from p2player.pull.port import FoundManifest
+from p2player.upstream.port import Asker
 
 _CHUNK = 64 * 1024
 
@@ -43,6 +45,7 @@ class MemoryLibrary:
         self._blobs: dict[Digest, MemoryBlob] = {}
         self._documents: dict[Digest, Document] = {}
         self._tags: dict[Repository, dict[str, Digest]] = {}
+        self.stale_for: float | None = None
 
     def add_blob(self, data: bytes, *, good: int = 0, fault: P2PlayerError | None = None) -> Digest:
         """Return the digest of a blob that is streamed; with a fault, its reader gets `good` bytes and then the fault."""
@@ -62,28 +65,32 @@ class MemoryLibrary:
         self._documents[document.digest] = document
         self._tags.setdefault(repository, {}).update(dict.fromkeys(tags, document.digest))
 
-    async def manifest(self, repository: Repository, target: str | Digest) -> Document:
+    async def manifest(self, repository: Repository, target: str | Digest, asker: Asker = "anonymous") -> FoundManifest:
         """Return what a tag or a digest means in repository. Raises ReferenceNotFound."""
         digest = self._tags.get(repository, {}).get(target) if isinstance(target, str) else target
         if digest is None or digest not in self._documents:
             raise ReferenceNotFound(f"no {target} in {repository}")
-        return self._documents[digest]
+        return FoundManifest(self._documents[digest], self.stale_for)
 
-    async def blob(self, digest: Digest) -> MemoryBlob:
+    async def blob(
+        self, digest: Digest, repository: Repository | None = None, asker: Asker = "anonymous"
+    ) -> MemoryBlob:
         """Return the blob of this digest. Raises BlobNotFound."""
         try:
             return self._blobs[digest]
         except KeyError:
             raise BlobNotFound(f"no blob {digest}") from None
 
-    async def tags(self, repository: Repository) -> list[str]:
+    async def tags(self, repository: Repository, asker: Asker = "anonymous") -> list[str]:
         """Return the tags of repository. Raises RepositoryNotFound."""
         try:
             return list(self._tags[repository])
         except KeyError:
             raise RepositoryNotFound(f"no repository {repository}") from None
 
-    async def referrers(self, digest: Digest) -> list[Descriptor]:
+    async def referrers(
+        self, digest: Digest, repository: Repository | None = None, asker: Asker = "anonymous"
+    ) -> list[Descriptor]:
         """Return the documents whose subject is digest."""
         return [
             document.referrer

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from p2player.errors import DigestMismatch, PeerUnreachable
+from p2player.errors import PeerUnreachable
 from p2player.oci.digest import Digest
-from p2player.peer.client import PeerClient
+from p2player.peer.client import OtherBytes, PeerClient
 from p2player.pull.holders import Holder
 from p2player.tasks import Tasks
 
@@ -19,7 +19,7 @@ async def first_answer(
 ) -> tuple[bytes, Holder]:
     """Return the blob from whichever holder answers first, and that holder.
 
-    Those who send other bytes are reported to on_lie. Raises PeerUnreachable once all have failed.
+    Those who sign and send other bytes are reported to on_lie. Raises PeerUnreachable once all have failed.
     """
     tasks = Tasks(f"ask {digest.short}")
     asked: dict[asyncio.Task[bytes], Holder] = {}
@@ -41,8 +41,11 @@ async def first_answer(
                 holder = asked.pop(task)
                 try:
                     return task.result(), holder
-                except DigestMismatch:
-                    on_lie(holder)
+                except OtherBytes as error:
+                    problem = PeerUnreachable(error.message)
+                    # Whoever sits at the address of a holder is not that holder yet.
+                    if holder.node is not None and error.signer == holder.node:
+                        on_lie(holder)
                 except PeerUnreachable as error:
                     problem = error
         raise problem

@@ -4,11 +4,13 @@ import asyncio
 import os
 from contextlib import aclosing
 from io import FileIO
+from pathlib import Path
 
 from aiohttp import web
 
 from p2player.pull.port import OpenBlob
 from p2player.registry.ranges import Span
+from p2player.store.durable import disk_errors
 
 _FIRST_SEND = 1024 * 1024
 
@@ -29,15 +31,17 @@ async def send_stream(response: web.StreamResponse, blob: OpenBlob, span: Span) 
 
 
 async def send_file(request: web.BaseRequest, file: FileIO, span: Span) -> None:
-    """Send the span of a file behind the headers of a prepared response. Raises BodyCutShort, ConnectionError."""
+    """Send the span of a file behind the headers of a prepared response. Raises BodyCutShort, ConnectionError, StorageError."""
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client left")
-    start = span.start + _send_at_once(transport, file, span)
-    if start < span.stop:
-        sent = await asyncio.get_running_loop().sendfile(transport, file, start, span.stop - start)
-        if start + sent < span.stop:
-            raise BodyCutShort(f"the file ended {span.stop - start - sent} bytes early")
+    with disk_errors(Path(f"{file.name}")):
+        start = span.start + _send_at_once(transport, file, span)
+        sent = 0
+        if start < span.stop:
+            sent = await asyncio.get_running_loop().sendfile(transport, file, start, span.stop - start)
+    if start + sent < span.stop:
+        raise BodyCutShort(f"the file ended {span.stop - start - sent} bytes early")
 
 
 def _send_at_once(transport: asyncio.Transport, file: FileIO, span: Span) -> int:

@@ -23,7 +23,7 @@ def open_daemon_image(reference: str, *, socket_path: Path | None = None) -> Doc
     Raises DaemonUnreachable, InvalidReference, or ReferenceNotFound if the daemon has no such image.
     """
     name = str(Reference.parse(reference))
-    path = socket_path or _configured_socket()
+    path = socket_path or configured_socket()
     connection = _UnixConnection(path)
     try:
         connection.request("GET", f"/images/{quote(name)}/get")
@@ -79,7 +79,8 @@ def _reason(response: http.client.HTTPResponse) -> str:
     return " ".join(message.split())
 
 
-def _configured_socket() -> Path:
+def configured_socket() -> Path:
+    """Return where the Docker daemon of this machine listens. Raises DaemonUnreachable if DOCKER_HOST is elsewhere."""
     host = os.environ.get("DOCKER_HOST", "")
     if not host:
         return DEFAULT_SOCKET

@@ -1,7 +1,7 @@
 """The catalog: what is known of the blobs beyond their bytes, in SQLite.
 
-Nothing in it is irreplaceable but the bans: it is made again from blobs and index.json when it is lost. One connection
-writes and another reads, so that a look-up never waits for somebody's commit to reach the disk (WAL).
+Nothing in it is irreplaceable: it is made again from blobs, index.json, origins.json and bans.json when it is lost. One
+connection writes and another reads, so that a look-up never waits for somebody's commit to reach the disk (WAL).
 """
 
 import json
@@ -15,8 +15,10 @@ from typing import Any, Self
 
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Descriptor
+from p2player.store import origins
 from p2player.store.database import SCHEMA, check, connect, sqlite_errors
-from p2player.store.rows import Entry, NameRow, StoredBlob
+from p2player.store.origins import Origin
+from p2player.store.rows import Adopted, Ban, Entry, FileMark, NameRow, StoredBlob
 
 _BLOB = "SELECT digest, size, root, media_type FROM blobs"
 _NAME = "SELECT scope, name, digest, media_type, size, record, issued FROM names"
@@ -33,6 +35,7 @@ class Change:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.origins_changed = False
 
     def add(self, entry: Entry) -> None:
         """Enter a blob, in place of what was known of it."""
@@ -45,15 +48,30 @@ class Change:
         self._connection.executemany("INSERT INTO edges VALUES (?, ?)", [(digest, str(it)) for it in entry.children])
         if entry.subject is not None:
             self._connection.execute("INSERT INTO subjects VALUES (?, ?)", (str(entry.subject), digest))
+        self.origins_changed |= origins.inherit(self._connection, entry.blob.digest)
         self.removed(entry.blob.digest)
+
+    def add_origin(self, origin: Origin) -> frozenset[Digest]:
+        """Enter an origin, in place of what was known of it. Returns the digests that became private or ceased to be."""
+        self.origins_changed = True
+        return origins.enter(self._connection, origin)
+
+    def prune_origins(self) -> None:
+        """Forget whose a digest was that is neither here nor needed by what is."""
+        self.origins_changed |= origins.prune(self._connection)
+
+    def private_origins(self) -> list[Origin]:
+        """Return all origins of each digest that has a private one, as they will be when this commits."""
+        return origins.closed(self._connection)
 
     def drop(self, digest: Digest) -> None:
         """Forget a blob whose file is gone."""
         self._connection.execute("DELETE FROM blobs WHERE digest = ?", (str(digest),))
 
     def remove(self, digest: Digest) -> None:
-        """Forget a blob and note that its file is still to be removed."""
+        """Forget a blob, and that somebody seeded it, and note that its file is still to be removed."""
         self.drop(digest)
+        origins.unseed(self._connection, digest)
         self._connection.execute("INSERT OR IGNORE INTO removals VALUES (?)", (str(digest),))
 
     def removed(self, digest: Digest) -> None:
@@ -82,6 +100,14 @@ class Change:
         """Forget a name."""
         self._connection.execute("DELETE FROM names WHERE scope = ? AND name = ?", (scope, name))
 
+    def adopt(self, digest: Digest, adopted: Adopted) -> None:
+        """Note that the file of a blob that was just entered is somebody else's."""
+        mark = adopted.mark
+        self._connection.execute(
+            "INSERT INTO adopted VALUES (?, ?, ?, ?, ?)",
+            (str(digest), adopted.owner, mark.size, mark.mtime_ns, mark.inode),
+        )
+
     def pin(self, digest: Digest) -> None:
         """Keep a blob, and what it needs, though no name reaches it."""
         self._connection.execute("INSERT OR IGNORE INTO pins VALUES (?)", (str(digest),))
@@ -90,9 +116,12 @@ class Change:
         """Undo `pin`."""
         self._connection.execute("DELETE FROM pins WHERE digest = ?", (str(digest),))
 
-    def ban(self, node: bytes, reason: str) -> None:
-        """Note that a node lied; the first reason stays."""
-        self._connection.execute("INSERT OR IGNORE INTO bans VALUES (?, ?, ?)", (node, reason, int(time.time())))
+    def set_bans(self, bans: Iterable[Ban]) -> None:
+        """Enter these bans in place of all there were."""
+        self._connection.execute("DELETE FROM bans")
+        self._connection.executemany(
+            "INSERT INTO bans VALUES (?, ?, ?)", [(ban.node, ban.reason, ban.at) for ban in bans]
+        )
 
 
 class Catalog:
@@ -113,7 +142,7 @@ class Catalog:
         try:
             check(catalog._reader)
             # SQLite vouches for its pages, not for what is in them.
-            for read in (catalog.blobs, catalog.names, catalog.pins, catalog.removals, catalog.bans):
+            for read in (catalog.blobs, catalog.names, catalog.pins, catalog.removals, catalog.banned, catalog.origins):
                 read()
         except Exception:
             catalog._disconnect()
@@ -121,8 +150,8 @@ class Catalog:
         return catalog
 
     @classmethod
-    def create(cls, path: Path, names: Iterable[NameRow], pins: Iterable[Digest]) -> Self:
-        """Return a new catalog that knows these names and pins: all of them, or the file is none yet."""
+    def create(cls, path: Path, names: Iterable[NameRow], pins: Iterable[Digest], known: Iterable[Origin] = ()) -> Self:
+        """Return a new catalog that knows these names, pins and origins: all of them, or the file is none yet."""
         catalog = cls(path)
         with catalog.change() as change:
             for statement in SCHEMA.split(";"):
@@ -131,10 +160,12 @@ class Catalog:
                 change.set_name(row)
             for digest in pins:
                 change.pin(digest)
+            for origin in known:
+                change.add_origin(origin)
         return catalog
 
     def close(self) -> None:
-        """Write what is still to be written, and let go of the file."""
+        """Write what is still to be written, wait for whoever is reading or writing, and let go of the file."""
         try:
             self._write_uses()
         finally:
@@ -190,6 +221,11 @@ class Catalog:
         """Return the digests that are kept without a name."""
         return [Digest.parse(digest) for (digest,) in self._read("SELECT digest FROM pins ORDER BY digest")]
 
+    def adopted(self) -> dict[Digest, Adopted]:
+        """Return the blobs whose files are somebody else's."""
+        rows = self._read("SELECT digest, owner, size, mtime_ns, inode FROM adopted")
+        return {Digest.parse(digest): Adopted(owner, FileMark(*mark)) for digest, owner, *mark in rows}
+
     def removals(self) -> list[Digest]:
         """Return the digests whose files are still to be removed."""
         return [Digest.parse(digest) for (digest,) in self._read("SELECT digest FROM removals")]
@@ -211,17 +247,34 @@ class Catalog:
         rows = self._read(f"{_REACHED}{_BLOB} WHERE digest NOT IN reached ORDER BY last_used, digest", _list(roots))
         return [_blob(row) for row in rows]
 
-    def bans(self) -> frozenset[bytes]:
+    def origins(self, digest: Digest | None = None) -> list[Origin]:
+        """Return the origins of a digest, or all there are."""
+        statement = "SELECT digest, repository, private FROM origins"
+        rows = self._read(f"{statement} WHERE digest = ?", str(digest)) if digest else self._read(statement)
+        return [origins.origin_of(row) for row in rows]
+
+    def is_private(self, digest: Digest) -> bool:
+        """Tell whether a digest has origins and all of them are private."""
+        return self._read("SELECT MIN(private) FROM origins WHERE digest = ?", str(digest)) == [(1,)]
+
+    def private_repositories(self) -> frozenset[str]:
+        """Return the repositories that have required a login for something known here."""
+        return frozenset(repository for (repository,) in self._read("SELECT repository FROM origins WHERE private"))
+
+    def banned(self) -> list[Ban]:
         """Return the nodes that lied."""
-        return frozenset(bytes(node) for (node,) in self._read("SELECT node FROM bans"))
+        rows = self._read("SELECT node, reason, at FROM bans")
+        return [Ban(bytes(node), str(reason), int(at)) for node, reason, at in rows]
 
     def _read(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         with self._read_lock, sqlite_errors(self._path):
             return self._reader.execute(statement, values).fetchall()
 
     def _disconnect(self) -> None:
-        self._reader.close()
-        self._writer.close()
+        # A connection closed under a thread that is still reading takes the whole process with it.
+        with self._write_lock, self._read_lock:
+            self._reader.close()
+            self._writer.close()
 
     def _write_uses(self) -> None:
         if self._used:

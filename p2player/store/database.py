@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from p2player.errors import DiskFull, StoreDamaged
-from p2player.store.durable import SPACE_HINT
+from p2player.errors import DiskFull, StorageError, StoreDamaged
+from p2player.store.durable import DISK_HINT, SPACE_HINT
 
-VERSION = 1
+VERSION = 2
 # In blobs the piece layer stands last: SQLite reads the long tail of a row only when it is asked for.
 SCHEMA = f"""
 CREATE TABLE blobs (
@@ -26,9 +26,16 @@ CREATE TABLE names (
     PRIMARY KEY (scope, name)) WITHOUT ROWID;
 CREATE TABLE pins (digest TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE removals (digest TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE origins (
+    digest TEXT, repository TEXT, private INTEGER NOT NULL,
+    PRIMARY KEY (digest, repository)) WITHOUT ROWID;
+CREATE TABLE adopted (
+    digest TEXT PRIMARY KEY REFERENCES blobs ON DELETE CASCADE, owner TEXT NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE bans (node BLOB PRIMARY KEY, reason TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {VERSION}
 """
+_DISK = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _PASSING = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -64,12 +71,14 @@ def check(connection: sqlite3.Connection) -> None:
 
 def is_damage(error: Exception) -> bool:
     """Tell whether error, met while reading through the file, is the file's own fault and not the moment's."""
-    return not isinstance(error, (OSError, MemoryError, DiskFull)) and _code(error) not in _PASSING
+    if isinstance(error, StorageError):
+        return isinstance(error, StoreDamaged)
+    return not isinstance(error, (OSError, MemoryError)) and _code(error) not in _PASSING
 
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's "disk full" into DiskFull and its complaints about the file into StoreDamaged."""
+    """Turn SQLite's "disk full" into DiskFull, its complaints about the file into StoreDamaged, about the disk into StorageError."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -79,6 +88,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             hint = "start the daemon again: the catalog is then made anew from the blobs"
             raise StoreDamaged(f"{path} is damaged: {error}", hint=hint) from error
+        if code in _DISK:
+            raise StorageError(f"{path} cannot be used: {error}", hint=DISK_HINT) from error
         raise
 
 

@@ -38,3 +38,12 @@ def hash_file(
             hasher.update(chunk)
             progress(len(chunk))
     return hasher.finish()
+
+
+def tree_of_file(path: Path) -> MerkleTree:
+    """Return the tree of a file's content, whose digest is known."""
+    hasher = MerkleHasher()
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_READ):
+            hasher.update(chunk)
+    return hasher.finish()

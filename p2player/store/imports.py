@@ -11,7 +11,7 @@ from typing import Self
 from p2player.errors import DigestMismatch, DiskFull, InvalidArchive, StoreDamaged
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Document, Manifest
-from p2player.store.durable import disk_full, sync_file
+from p2player.store.durable import disk_errors, sync_file
 from p2player.store.hashing import BlobHasher
 from p2player.store.inventory import Inventory
 from p2player.store.rows import Entry, NameRow, StoredBlob
@@ -34,7 +34,7 @@ class BlobWriter:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes. Raises DiskFull."""
         self._hasher.update(data)
-        with disk_full(self._path):
+        with disk_errors(self._path):
             self._file.write(data)
 
     def finish(self) -> StoredBlob:
@@ -54,7 +54,7 @@ class BlobWriter:
 
     def close(self) -> None:
         """Let go of the file, finished or not."""
-        with disk_full(self._path):
+        with disk_errors(self._path):
             self._file.close()
 
 
@@ -88,11 +88,11 @@ class Import:
         return self._writer
 
     def has(self, digest: Digest) -> bool:
-        """Tell whether the blob is in the store, or will be after `commit`."""
-        return digest in self._files or self._inventory.catalog.get(digest) is not None
+        """Tell whether the blob is the store's own, or will be after `commit`."""
+        return digest in self._files or self._inventory.owns(digest)
 
-    def commit(self, names: Sequence[NameRow]) -> None:
-        """Let every blob and these names into the store.
+    def commit(self, names: Sequence[NameRow]) -> frozenset[Digest]:
+        """Let every blob and these names into the store, for the whole cluster: returns what is private no more by it.
 
         What neither a name nor a manifest refers to was meant to be kept for itself, and is pinned. Raises
         InvalidArchive if a blob is missing that a manifest needs; an index needs only one of its manifests.
@@ -102,15 +102,20 @@ class Import:
             pins = [
                 digest
                 for digest, (_, entry) in self._files.items()
-                if digest not in spoken_for and not (entry.subject and self.has(entry.subject))
+                if digest not in spoken_for and not (entry.subject and self._is_there(entry.subject))
             ]
-            self._inventory.publish(list(self._files.values()), names, pins)
+            seeded = [*self._files, *(row.descriptor.digest for row in names)]
+            changed = self._inventory.publish(list(self._files.values()), names, pins, seeded)
         self.discard()
+        return changed
 
     def discard(self) -> None:
         """Leave no trace of what was not committed."""
         self._give_up_writer()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _is_there(self, digest: Digest) -> bool:
+        return digest in self._files or self._inventory.catalog.get(digest) is not None
 
     def _keep(self, path: Path, entry: Entry) -> None:
         self._files[entry.blob.digest] = path, entry
@@ -124,7 +129,7 @@ class Import:
         """Return the digests that names and manifests refer to, all of them present but manifests of a sparse index."""
         needed: set[Digest] = set()
         for row in names:
-            if not self.has(row.descriptor.digest):
+            if not self._is_there(row.descriptor.digest):
                 raise InvalidArchive(f"{row.reference} means {row.descriptor.digest}, which is not there")
             needed.add(row.descriptor.digest)
         pending = [*needed, *self._files]
@@ -135,9 +140,9 @@ class Import:
                 continue
             seen.add(digest)
             children = [child.digest for child in document.children]
-            present = [child for child in children if self.has(child)]
+            present = [child for child in children if self._is_there(child)]
             if len(present) < len(children) and (isinstance(document.content, Manifest) or not present):
-                missing = next(child for child in children if not self.has(child))
+                missing = next(child for child in children if not self._is_there(child))
                 raise InvalidArchive(
                     f"{document.digest} needs {missing}, which is not there", hint="the archive is incomplete"
                 )

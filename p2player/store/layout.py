@@ -1,7 +1,7 @@
 """The store's directory: an OCI image layout (image-layout.md), which skopeo, crane and umoci read as it is.
 
 `index.json` lists everything that keeps blobs alive: each name, with all that the catalog knows of it, and each pinned
-blob. So blobs and index.json together are enough to make a lost catalog again.
+blob. So blobs and index.json, with origins.json (see origins.py), are enough to make a lost catalog again.
 """
 
 import base64
@@ -9,6 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from p2player.errors import InvalidDigest, InvalidManifest
@@ -17,6 +18,7 @@ from p2player.oci.jsonobject import JsonObject
 from p2player.oci.manifest import Descriptor
 from p2player.oci.mediatypes import OCI_INDEX, OCTET_STREAM
 from p2player.store.durable import make_directory, replace_file, sync_directory
+from p2player.store.origins import OriginsFile
 from p2player.store.rows import NameRow, StoredBlob
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class Layout:
         self.root = root
         self._blobs = root / "blobs"
         self._index = root / "index.json"
+        self.origins = OriginsFile(root / "origins.json")
 
     def prepare(self) -> None:
         """Make an empty layout where there is none."""
@@ -54,6 +57,29 @@ class Layout:
         make_directory(target.parent)
         target.unlink(missing_ok=True)
         os.link(source, target)
+
+    def point(self, digest: Digest, target: Path) -> None:
+        """Let a blob's place point to somebody else's file; a crash may lose that."""
+        place = self.path(digest)
+        make_directory(place.parent)
+        place.unlink(missing_ok=True)
+        place.symlink_to(target.absolute())
+
+    def pointer(self, digest: Digest) -> Path | None:
+        """Return the file of somebody else's that a blob's place points to, or None if it does not."""
+        place = self.path(digest)
+        return place.readlink() if place.is_symlink() else None
+
+    def holds(self, digest: Digest) -> bool:
+        """Tell whether there is a file of our own in a blob's place."""
+        return self.path(digest).exists() and self.pointer(digest) is None
+
+    def pointers(self) -> Iterator[tuple[Digest, Path]]:
+        """Return each blob whose place points to somebody else's file, and that file, which may not be there any more."""
+        for path in self._blobs.glob("*/*"):
+            if path.is_symlink():
+                with suppress(InvalidDigest):
+                    yield Digest.from_path(path), path.readlink()
 
     def sync(self, digests: Iterable[Digest]) -> None:
         """Wait until the places given to these blobs, or taken from them, are on the disk."""

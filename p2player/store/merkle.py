@@ -78,9 +78,31 @@ def tree_of_leaves(leaves: bytes, size: int) -> MerkleTree:
     while len(layer) > HASH_BYTES:
         if covered == piece:
             piece_layer = layer
-        if len(layer) % _PAIR:
-            layer += padding
-        layer = b"".join(sha256(layer[at : at + _PAIR]).digest() for at in range(0, len(layer), _PAIR))
-        padding = sha256(padding + padding).digest()
+        layer, padding = _halve(layer, padding)
         covered *= 2
     return MerkleTree(layer, piece_layer, size)
+
+
+def root_of_pieces(piece_layer: bytes, length: int) -> bytes:
+    """Return the root above a layer of several hashes, each of a piece of length bytes."""
+    layer, padding = piece_layer, root_of_piece(b"", length)
+    while len(layer) > HASH_BYTES:
+        layer, padding = _halve(layer, padding)
+    return layer
+
+
+def root_of_piece(data: bytes, length: int) -> bytes:
+    """Return the hash by which a piece stands in its blob's piece layer; the last piece may be shorter than length bytes."""
+    layer = b"".join(sha256(data[at : at + BLOCK]).digest() for at in range(0, len(data), BLOCK))
+    padding = bytes(HASH_BYTES)
+    for _ in range((length // BLOCK).bit_length() - 1):
+        layer, padding = _halve(layer, padding)
+    return layer or padding
+
+
+def _halve(layer: bytes, padding: bytes) -> tuple[bytes, bytes]:
+    """Return the layer above one, and what stands in it beyond its end."""
+    if len(layer) % _PAIR:
+        layer += padding
+    above = b"".join(sha256(layer[at : at + _PAIR]).digest() for at in range(0, len(layer), _PAIR))
+    return above, sha256(padding + padding).digest()

@@ -38,12 +38,17 @@ def remove_image(inventory: Inventory, scope: str, name: str) -> Removed:
 def remove_blob(inventory: Inventory, digest: Digest) -> Removed:
     """Take out a blob, and what else only it keeps alive.
 
-    Raises BlobNotFound, or BadInput if a name or another pinned manifest needs it.
+    Raises BlobNotFound, or BadInput if a name or another pinned manifest needs it, or its file is not ours.
     """
     with inventory.lock:
         catalog = inventory.catalog
         if catalog.get(digest) is None:
             raise BlobNotFound(f"no blob {digest} here", hint="`p2player ls` shows what there is")
+        if adopted := catalog.adopted().get(digest):
+            raise BadInput(
+                f"blob {digest} lies in {adopted.owner}",
+                hint="remove its image there, or serve without --adopt, and it is offered no longer",
+            )
         holders = {row.reference: row.descriptor.digest for row in catalog.names()}
         holders |= {str(pin): pin for pin in catalog.pins() if pin != digest}
         for holder, root in holders.items():
@@ -55,6 +60,6 @@ def remove_blob(inventory: Inventory, digest: Digest) -> Removed:
 
 
 def _belonging_only_to(catalog: Catalog, root: Digest, others: Iterable[Digest]) -> Removed:
-    kept = catalog.reached(others)
+    kept = catalog.reached(others).keys() | catalog.adopted().keys()
     going = {digest: size for digest, size in catalog.reached([root]).items() if digest not in kept}
     return Removed(tuple(going), sum(going.values()))

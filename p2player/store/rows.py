@@ -1,5 +1,6 @@
 """What the catalog knows of a blob and of a name."""
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -48,6 +49,34 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class FileMark:
+    """By what to tell that a file of somebody else's is still the one that was hashed."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self | None:
+        """Return the mark of a regular file, or None if there is none."""
+        try:
+            status = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A blob that lies in somebody else's store."""
+
+    owner: str
+    mark: FileMark
+
+
+@dataclass(frozen=True, slots=True)
 class NameRow:
     """What a tag means here, as of a moment."""
 
@@ -65,3 +94,15 @@ class NameRow:
     def reference(self) -> str:
         """The name as people write it."""
         return f"{self.scope}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A node that lied, and is not believed or asked for anything since."""
+
+    node: bytes
+    """Its id, 20 bytes."""
+    reason: str
+    """What it did."""
+    at: int
+    """When that was found out, in Unix seconds."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from p2player.errors import DiskFull
 from p2player.oci.digest import Digest
-from p2player.store.durable import SPACE_HINT, make_directory
+from p2player.store.durable import SPACE_HINT, disk_errors, make_directory
 
 _SECTOR = 512  # the unit of st_blocks, whatever the file system's own block is (stat(2))
 
@@ -57,11 +57,11 @@ class Staging:
         return path
 
     def stage(self, digest: Digest, size: int) -> Staged:
-        """Return a place for a blob of size bytes, or raise DiskFull. No file is there yet.
+        """Return a place for a blob of size bytes, or raise DiskFull, or StorageError. No file is there yet.
 
         It is named as in the layout, by the digest's hex characters, in a directory of its own.
         """
-        with self._lock:
+        with self._lock, disk_errors(self._root):
             self._require(size)
             staged = Staged(self, self.directory() / digest.hex, digest, size)
             self._staged.add(staged)

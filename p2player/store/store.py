@@ -2,7 +2,8 @@
 
     <data>/lock           held by the one process that uses the directory
     <data>/catalog.db     sizes, hash trees, manifest edges, names, bans (see catalog.py)
-    <data>/store/         the blobs, an OCI image layout (see layout.py)
+    <data>/bans.json      the bans once more (see bans.py)
+    <data>/store/         the blobs, an OCI image layout (see layout.py), and whose they are (see origins.py)
     <data>/staging/       what is being written; emptied at every start
     <data>/quarantine/    files that turned out damaged
 
@@ -19,17 +20,20 @@ from p2player.errors import BlobNotFound, DigestMismatch, StorageError
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Document
 from p2player.store import removal
-from p2player.store.durable import disk_full, sync_file
+from p2player.store.adopted import AdoptedBlobs
+from p2player.store.bans import Bans
+from p2player.store.durable import disk_errors, sync_file
 from p2player.store.hashing import BlobHasher
 from p2player.store.imports import Import
 from p2player.store.inventory import Inventory
 from p2player.store.layout import Layout
 from p2player.store.lock import DirectoryLock
 from p2player.store.merkle import MerkleTree
+from p2player.store.origins import Origin
 from p2player.store.recovery import open_catalog, reconcile
-from p2player.store.rows import Entry, NameRow, StoredBlob
+from p2player.store.rows import Ban, Entry, NameRow, StoredBlob
 from p2player.store.staging import Staged, Staging
-from p2player.store.verify import Checked, verify
+from p2player.store.verify import Checked, check, verify
 
 DEFAULT_RESERVE = 256 * 1024 * 1024
 
@@ -37,11 +41,12 @@ DEFAULT_RESERVE = 256 * 1024 * 1024
 class Store:
     """An open data directory."""
 
-    def __init__(self, inventory: Inventory, staging: Staging, held: ExitStack) -> None:
+    def __init__(self, inventory: Inventory, staging: Staging, bans: Bans, held: ExitStack) -> None:
         self._inventory = inventory
         self._catalog = inventory.catalog
         self._layout = inventory.layout
         self._staging = staging
+        self._bans = bans
         self._held = held
 
     @classmethod
@@ -72,7 +77,8 @@ class Store:
             undo.callback(catalog.close)
             inventory = Inventory(layout, catalog, quarantine)
             reconcile(inventory)
-            return cls(inventory, staging, undo.pop_all())
+            bans = Bans(data_dir / "bans.json", catalog)
+            return cls(inventory, staging, bans, undo.pop_all())
 
     def close(self) -> None:
         """Let go of the data directory."""
@@ -120,7 +126,7 @@ class Store:
             raise DigestMismatch(f"a blob named {digest} has the content of {actual}")
         staged = self.stage(digest, len(data))
         try:
-            with disk_full(staged.path):
+            with disk_errors(staged.path):
                 staged.path.write_bytes(data)
             return self.adopt(staged, tree)
         finally:
@@ -136,13 +142,19 @@ class Store:
         The staged file stays where it is, for those who have it open, until it is discarded. Raises DigestMismatch if
         its size is not the tree's: not all of it has been written.
         """
-        size = staged.path.stat().st_size
-        if size != tree.size:
-            raise DigestMismatch(f"blob {staged.digest} has {size} bytes on disk and {tree.size} in its hash tree")
-        sync_file(staged.path)
-        entry = Entry.read(staged.path, staged.digest, tree)
+        with disk_errors(staged.path):
+            size = staged.path.stat().st_size
+            if size != tree.size:
+                raise DigestMismatch(f"blob {staged.digest} has {size} bytes on disk and {tree.size} in its hash tree")
+            sync_file(staged.path)
+            entry = Entry.read(staged.path, staged.digest, tree)
         self._inventory.publish([(staged.path, entry)])
         return entry.blob
+
+    @property
+    def adopted(self) -> AdoptedBlobs:
+        """The blobs that lie in somebody else's store."""
+        return AdoptedBlobs(self._inventory)
 
     def begin_import(self) -> Import:
         """Return an import, by which several blobs and their names come in together."""
@@ -178,18 +190,50 @@ class Store:
         self._inventory.remove(digests)
 
     def unreachable(self) -> list[StoredBlob]:
-        """Return the blobs that no name or pin reaches, those longest unused first."""
-        return self._catalog.unreached(removal.roots(self._catalog))
+        """Return the blobs of our own that no name or pin reaches, those longest unused first."""
+        adopted = self._catalog.adopted()
+        unreached = self._catalog.unreached(removal.roots(self._catalog))
+        return [blob for blob in unreached if blob.digest not in adopted]
 
     def verify(self, progress: Callable[[int], None] = lambda _: None) -> Iterator[Checked]:
         """Hash every blob again and return what is found, blob by blob; progress hears of bytes as they are hashed."""
         return verify(self._inventory, progress)
 
+    def check(self, blob: StoredBlob, progress: Callable[[int], None] = lambda _: None) -> Checked | None:
+        """Hash one blob again and return what is found, None if it has been removed; see `verify`."""
+        return check(self._inventory, blob, progress)
+
+    def add_origin(self, digest: Digest, repository: str, private: bool) -> frozenset[Digest]:
+        """Note that a repository has a digest, here or not yet, and whether it requires a login for it.
+
+        Returns the digests that became private by it, or ceased to be. Raises DiskFull: it must not be kept then.
+        """
+        return self._inventory.add_origin(Origin(digest, repository, private))
+
+    def origins(self, digest: Digest) -> list[tuple[str, bool]]:
+        """Return the repositories known to have a digest, and whether each requires a login for it."""
+        return [(origin.repository, origin.private) for origin in self._catalog.origins(digest)]
+
+    def is_private(self, digest: Digest) -> bool:
+        """Tell whether a digest is known only from repositories that require a login."""
+        return self._catalog.is_private(digest)
+
+    def private_repositories(self) -> frozenset[str]:
+        """Return the repositories that have required a login for something known here."""
+        return self._catalog.private_repositories()
+
     def ban(self, node: bytes, reason: str) -> None:
-        """Remember that a node lied, for good."""
-        with self._catalog.change() as change:
-            change.ban(node, reason)
+        """Remember that a node lied, for good; of several reasons the first."""
+        self._bans.add(node, reason)
+
+    def unban(self, node: bytes) -> bool:
+        """Forgive a node, and tell whether it was banned. Raises StorageError: it stays banned then."""
+        return self._bans.lift(node)
 
     def bans(self) -> frozenset[bytes]:
-        """Return the nodes that lied."""
-        return self._catalog.bans()
+        """Return the nodes that lied. Costs nothing."""
+        return self._bans.nodes
+
+    def banned(self) -> tuple[Ban, ...]:
+        """Return all bans, the oldest first."""
+        return self._bans.all()

@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from p2player.errors import TransferStalled
@@ -15,7 +16,7 @@ from p2player.store.hashing import hash_file
 from p2player.store.merkle import MerkleTree
 from p2player.swarm.arrivals import Arrivals
 from p2player.swarm.metainfo import Metainfo
-from p2player.swarm.port import Address, Progress, SwarmPeer, Transfer
+from p2player.swarm.port import Address, Progress, Spoilt, SwarmPeer, Transfer
 
 
 class MemoryNet:
@@ -24,6 +25,18 @@ class MemoryNet:
     def __init__(self) -> None:
         self._nodes: dict[Address, MemorySwarms] = {}
         self._kept_back: dict[Address, int] = {}
+        self._pieces: dict[bytes, list[bytes]] = {}
+
+    def learn(self, metainfo: Metainfo, path: Path) -> None:
+        """Remember the hashes of all pieces, as the members of a swarm tell them each other."""
+        if metainfo.infohash not in self._pieces:
+            pieces = (read_piece(path, metainfo, index) for index in range(metainfo.piece_count))
+            self._pieces[metainfo.infohash] = [sha256(piece).digest() for piece in pieces]
+
+    def is_piece(self, metainfo: Metainfo, index: int, data: bytes) -> bool:
+        """Tell whether data is that piece, as far as anybody knows."""
+        known = self._pieces.get(metainfo.infohash)
+        return known is not None and known[index] == sha256(data).digest()
 
     def node(self, address: Address) -> "MemorySwarms":
         """Return the swarms of a new node, which others reach at address."""
@@ -44,6 +57,11 @@ class MemoryNet:
         """Let everybody who still lacks something ask around again."""
         for node in self._nodes.values():
             node.stir()
+
+    def is_in(self, address: Address, metainfo: Metainfo) -> bool:
+        """Tell whether the node at address is in that swarm."""
+        node = self._nodes.get(address)
+        return node is not None and metainfo.infohash in node.served
 
     def serve(self, address: Address, metainfo: Metainfo, index: int) -> bytes | None:
         """Return a piece if the node at address gives it, and it is the piece of that root."""
@@ -90,10 +108,24 @@ class MemoryTransfer:
         self._peers = list(dict.fromkeys([*self._peers, *(peer.address for peer in peers)]))
         self.stir()
 
+    def missing(self) -> Sequence[int]:
+        """Return the pieces that are not here yet, in order."""
+        return list(self._missing)
+
+    def give(self, index: int, data: bytes) -> None:
+        """Take a piece from elsewhere; it is checked like any other, and dropped if it is not the right one."""
+        if index in self._missing and not self._is_ended and self._net.is_piece(self.metainfo, index, data):
+            self._write(index, data)
+
     def progress(self) -> Progress:
         """Return how far it is."""
-        received = self._by_peer.total()
-        return Progress(received, received, dict(self._by_peer))
+        done = self.metainfo.size - sum(map(self.metainfo.length_of, self._missing))
+        connected = sum(self._net.is_in(peer, self.metainfo) for peer in self._peers)
+        return Progress(done, self._by_peer.total(), dict(self._by_peer), connected)
+
+    def spoilt(self) -> Spoilt:
+        """Return that nothing came wrong: here nobody gives what is not of the root's tree."""
+        return Spoilt()
 
     def fail(self, error: Exception) -> None:
         """End it: whoever waits for a piece gets error."""
@@ -132,11 +164,14 @@ class MemoryTransfer:
                     return
 
     def _take(self, index: int, data: bytes, peer: Address) -> None:
+        self._by_peer[f"{peer[0]}:{peer[1]}"] += len(data)
+        self._write(index, data)
+
+    def _write(self, index: int, data: bytes) -> None:
         with self.path.open("r+b") as file:
             file.seek(index * self.metainfo.piece_length)
             file.write(data)
         del self._missing[index]
-        self._by_peer[f"{peer[0]}:{peer[1]}"] += len(data)
         self._verified.arrive(index, None)
         if not self._missing:
             self._whole.arrive(None, None)
@@ -158,6 +193,7 @@ class MemorySwarms:
         is_good = hash_file(path, metainfo.digest.algorithm)[1].root == metainfo.root
         if is_good and metainfo.infohash not in self._transfers:
             self._seeds[metainfo.infohash] = path
+            self._net.learn(metainfo, path)
             self._net.stir()
 
     def stop_seeding(self, metainfo: Metainfo) -> None:
@@ -197,4 +233,4 @@ def read_piece(path: Path, metainfo: Metainfo, index: int) -> bytes:
     """Return the bytes of one piece of the file at path."""
     with path.open("rb") as file:
         file.seek(index * metainfo.piece_length)
-        return file.read(min(metainfo.piece_length, metainfo.size - index * metainfo.piece_length))
+        return file.read(metainfo.length_of(index))

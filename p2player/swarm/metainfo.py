@@ -14,6 +14,7 @@ import libtorrent as lt
 from p2player.errors import InvalidDigest, InvalidMetainfo
 from p2player.oci.digest import Digest
 from p2player.store.merkle import HASH_BYTES, piece_length
+from p2player.swarm.realm import OPEN, Realm
 
 _MAX_SIZE = 1 << 43  # bytes; libtorrent takes no torrent of more pieces
 
@@ -22,14 +23,13 @@ _MAX_SIZE = 1 << 43  # bytes; libtorrent takes no torrent of more pieces
 class Metainfo:
     """One blob as a BitTorrent v2 torrent.
 
-    `salt` is derived from the cluster secret and enters the infohash, so that nobody outside can name a swarm, and so
-    join it; it is empty in a cluster without a secret.
+    The realm enters the infohash, so that each cluster has swarms of its own.
     """
 
     digest: Digest
     size: int
     root: bytes
-    salt: bytes = b""
+    realm: Realm = OPEN
 
     @property
     def piece_length(self) -> int:
@@ -41,6 +41,10 @@ class Metainfo:
         """How many pieces the blob has."""
         return -(-self.size // self.piece_length)
 
+    def length_of(self, index: int) -> int:
+        """Return how many bytes a piece has."""
+        return min(self.piece_length, self.size - index * self.piece_length)
+
     def info(self) -> bytes:
         """Return the bencoded info dictionary."""
         name = str(self.digest).encode()
@@ -50,9 +54,11 @@ class Metainfo:
             b"name": name,
             b"piece length": self.piece_length,
         }
-        if self.salt:
+        if self.realm.salt:
             # "source" is the customary key by which one file is kept apart in several swarms.
-            info[b"source"] = self.salt.hex().encode()
+            info[b"source"] = self.realm.salt.hex().encode()
+        if self.realm.root_certificate:
+            info[b"ssl-cert"] = self.realm.root_certificate
         return _bencode(info)
 
     @property
@@ -97,9 +103,10 @@ class Metainfo:
         try:
             digest = Digest.parse(name.decode("ascii", "replace"))
             salt = bytes.fromhex(info.get(b"source", b"").decode("ascii", "replace"))
+            root_certificate: bytes = info.get(b"ssl-cert", b"").removeprefix(b"")
         except (InvalidDigest, ValueError, AttributeError) as error:
             raise _invalid("it does not name a blob by its digest") from error
-        return cls(digest, size, root, salt)
+        return cls(digest, size, root, Realm(salt, root_certificate))
 
 
 def _bencode(value: Any) -> bytes:

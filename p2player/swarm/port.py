@@ -21,11 +21,25 @@ class SwarmPeer:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a transfer is: verified bytes, payload bytes that are not known to be wrong, and those received by peer."""
+    """How far a transfer is: verified bytes, payload bytes that are not known to be wrong, those received by peer, connections."""
 
     done: int
     received: int
     by_peer: Mapping[str, int] = field(default_factory=dict)
+    connected: int = 0
+    """How many peers answer at the moment, whether they send anything or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """Which pieces came wrong, and from whom they may have come: at which addresses, or by which node ids' first 8 hex digits.
+
+    That proves nothing of anybody: a peer names itself as it likes.
+    """
+
+    pieces: frozenset[int] = frozenset()
+    addresses: frozenset[Address] = frozenset()
+    names: frozenset[str] = frozenset()
 
 
 class Transfer(Protocol):
@@ -45,8 +59,17 @@ class Transfer(Protocol):
     def connect(self, peers: Sequence[SwarmPeer]) -> None:
         """Add peers to fetch from; known ones are not added twice."""
 
+    def missing(self) -> Sequence[int]:
+        """Return the pieces that are not here yet, in order."""
+
+    def give(self, index: int, data: bytes) -> None:
+        """Take a piece from elsewhere; it is checked like any other, and dropped if it is not the right one."""
+
     def progress(self) -> Progress:
         """Return how far it is."""
+
+    def spoilt(self) -> Spoilt:
+        """Return what has come so far that was not of the root's tree."""
 
     def fail(self, error: Exception) -> None:
         """End it: whoever waits for a piece gets error."""

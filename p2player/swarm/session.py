@@ -5,6 +5,7 @@ import contextlib
 import errno
 import logging
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -12,7 +13,10 @@ from typing import Self
 import libtorrent as lt
 
 from p2player.counters import Counters
-from p2player.errors import AddressUnusable, DiskFull, StorageError, TransferStalled
+from p2player.errors import AddressUnusable, DiskFull, InvalidMetainfo, StorageError, TransferStalled
+from p2player.peer.tls import ClusterTls
+from p2player.swarm.halfopen import HalfOpen
+from p2player.swarm.idle import end_idle
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import SwarmPeer, Transfer
 from p2player.swarm.settings import session_params
@@ -21,43 +25,69 @@ from p2player.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
+# The group ffdhe2048 (RFC 7919, appendix A.1). libtorrent wants one to be given; TLS 1.3 makes no use of it.
+DH_PARAMETERS = """\
+-----BEGIN DH PARAMETERS-----
+MIIBCAKCAQEA//////////+t+FRYortKmq/cViAnPTzx2LnFg84tNpWp4TZBFGQz
++8yTnc4kmz75fS/jY2MMddj2gbICrsRhetPfHtXV/WVhJDP1H18GbtCFY2VVPe0a
+87VXE15/V8k1mE8McODmi3fipona8+/och3xWKE2rec1MKzKT0g6eXq8CrGCsyT7
+YdEIqUuyyOP7uWrat2DX9GgdT0Kj3jlN9K5W7edjcrsZCwenyO4KbXCeAvzhzffi
+7MA0BM0oNC9hkXL+nOmFg/+OTxIy7vKBg8P+OxtMb61zO7X8vC7CIAXFjvGDfRaD
+ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
+-----END DH PARAMETERS-----
+"""
+
+_HALF_OPEN_TICK = 1.0
+_IDLE_TICK = 10.0
 _TICK = 0.5  # seconds between two looks at each running transfer
 
 
 class LibtorrentSwarms:
     """All swarms this node is in. `start` makes one; `close` leaves them all."""
 
-    def __init__(self, session: lt.session, counters: Counters) -> None:
+    def __init__(self, session: lt.session, counters: Counters, tls: ClusterTls) -> None:
         self._session = session
         self._counters = counters
+        self._tls = tls
         self._tasks = Tasks("swarm")
         self._handles: dict[bytes, lt.torrent_handle] = {}
+        # The root certificates of those that have one.
+        self._roots: dict[lt.torrent_handle, bytes] = {}
         # Those of the above that are being fetched.
         self._transfers: dict[lt.torrent_handle, LibtorrentTransfer] = {}
+        # Those that have had a connection since they were last known to have none that is of use.
+        self._met: set[lt.torrent_handle] = set()
         self._wake, wake_writer = os.pipe()
         self._wake_writer = wake_writer
         for descriptor in (self._wake, wake_writer):
             os.set_blocking(descriptor, False)
         session.set_alert_fd(wake_writer)
+        self._half_open = HalfOpen(_listen_port(session, tls))
 
     @classmethod
-    async def start(cls, host: str, port: int, node_id: bytes, counters: Counters) -> Self:
-        """Return a session that listens on host:port (0: any free port). Raises AddressUnusable."""
-        session = lt.session(session_params(host, port, node_id))
-        if not await asyncio.to_thread(session.listen_port):
+    async def start(cls, host: str, port: int, node_id: bytes, counters: Counters, tls: ClusterTls) -> Self:
+        """Return a session that listens on host:port (0: any free port). Raises AddressUnusable.
+
+        If there is TLS, only members of swarms with a root certificate that is known there can connect.
+        """
+        session = lt.session(session_params(host, port, node_id, tls=tls.mode != "none"))
+        if not await asyncio.to_thread(_listen_port, session, tls):
             raise AddressUnusable(
                 f"cannot listen on {host}:{port} for BitTorrent",
                 hint="the swarm uses the port after the cluster port; free it, or choose another --cluster address",
             )
-        swarms = cls(session, counters)
+        swarms = cls(session, counters, tls)
         asyncio.get_running_loop().add_reader(swarms._wake, swarms._on_alerts)
         swarms._tasks.spawn(swarms._tick_regularly(), "tick")
+        swarms._tasks.spawn(swarms._end_idle_regularly(), "idle connections")
+        if tls.mode != "none":
+            swarms._tasks.spawn(swarms._end_half_open(), "half-open connections")
         return swarms
 
     @property
     def port(self) -> int:
         """The TCP port peers connect to."""
-        return self._session.listen_port()
+        return _listen_port(self._session, self._tls)
 
     async def close(self) -> None:
         """Leave all swarms. Transfers still under way are abandoned."""
@@ -80,28 +110,44 @@ class LibtorrentSwarms:
             # Seed mode would hash each piece once more before it is first sent; whoever gets it does that anyway.
             params.have_pieces = [True] * metainfo.piece_count
             params.flags = lt.torrent_flags.no_verify_files | lt.torrent_flags.disable_pex
-            self._handles[metainfo.infohash] = self._session.add_torrent(params)
+            handle = self._handles[metainfo.infohash] = self._session.add_torrent(params)
+            self._certify(handle, metainfo)
 
     def stop_seeding(self, metainfo: Metainfo) -> None:
         """Serve it no longer; nothing happens if it was not served."""
         if (handle := self._handles.pop(metainfo.infohash, None)) is not None:
-            if (transfer := self._transfers.pop(handle, None)) is not None:
+            if (transfer := self._forget(handle)) is not None:
                 # No alert of it is passed on any more, so whoever still waits would wait for ever.
                 transfer.fail(TransferStalled(f"the transfer of {metainfo.digest} was given up"))
+            self._roots.pop(handle, None)
+            self._met.discard(handle)
             self._session.remove_torrent(handle)
 
     def fetch(self, metainfo: Metainfo, path: Path, peers: Sequence[SwarmPeer]) -> LibtorrentTransfer:
-        """Return a transfer of the blob from peers into the file at path."""
+        """Return a transfer of the blob from peers into the file at path.
+
+        Raises InvalidMetainfo if it is in a swarm of a cluster of which there is no certificate here.
+        """
+        root = metainfo.realm.root_certificate
+        if root and self._tls.credential(root) is None:
+            raise InvalidMetainfo(
+                f"{metainfo.digest} is named as it is in another cluster, or under another secret",
+                hint="only a node of that cluster can join its swarms; make the torrent anew, or export the blob there",
+            )
         params = lt.add_torrent_params()
         params.info_hashes = lt.info_hash_t(lt.sha256_hash(metainfo.infohash))
         _put_at(params, path)
-        params.flags = lt.torrent_flags.disable_pex
+        params.root_certificate = root.decode("latin-1")
+        # Peers that are known when a torrent without metadata begins are connected at once; otherwise the first connection
+        # waits for the session's next tick, up to half a second. It must not begin before the torrent has its certificate.
+        params.flags = lt.torrent_flags.disable_pex | lt.torrent_flags.paused
         if all(peer.is_seed for peer in peers):
             params.flags |= lt.torrent_flags.sequential_download
-        # Peers given with a torrent that has no metadata yet are connected at once; in any other order of these steps
-        # the first connection waits for the session's next tick, up to half a second later.
-        params.peers = [peer.address for peer in peers]
         handle = self._session.add_torrent(params)
+        self._certify(handle, metainfo)
+        for peer in peers:
+            handle.connect_peer(peer.address)
+        handle.resume()
         handle.set_metadata(metainfo.info())
         self._handles[metainfo.infohash] = handle
         transfer = self._transfers[handle] = LibtorrentTransfer(metainfo, path, handle, peers)
@@ -111,12 +157,48 @@ class LibtorrentSwarms:
         """Leave the swarm of a transfer and forget it. The file stays for its owner to remove."""
         self.stop_seeding(transfer.metainfo)
 
+    def _forget(self, handle: lt.torrent_handle) -> LibtorrentTransfer | None:
+        """Return the transfer that a torrent was until now, if it was one."""
+        if (transfer := self._transfers.pop(handle, None)) is not None:
+            self._counters.add_bytes("redundant", transfer.useless)
+        return transfer
+
+    def renew(self) -> None:
+        """Show the certificates that are known now in all swarms, to those who connect from here on."""
+        for handle, root in self._roots.items():
+            self._show(handle, root)
+
+    def _certify(self, handle: lt.torrent_handle, metainfo: Metainfo) -> None:
+        if root := metainfo.realm.root_certificate:
+            self._roots[handle] = root
+            self._show(handle, root)
+
+    def _show(self, handle: lt.torrent_handle, root: bytes) -> None:
+        if (own := self._tls.credential(root)) is not None:
+            handle.set_ssl_certificate_buffer(own.certificate.decode(), own.key.decode(), DH_PARAMETERS)
+
     async def _tick_regularly(self) -> None:
         while True:
             for transfer in list(self._transfers.values()):
                 if not transfer.is_finished:
                     await transfer.look()
             await asyncio.sleep(_TICK)
+
+    async def _end_idle_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_IDLE_TICK)
+            await self.end_idle()
+
+    async def end_idle(self) -> None:
+        """End the connections of blobs that everybody who is connected has."""
+        # A transfer reads at its end how much came from whom.
+        met, self._met = self._met - self._transfers.keys(), self._met & self._transfers.keys()
+        self._met |= await asyncio.to_thread(end_idle, met)
+
+    async def _end_half_open(self) -> None:
+        while True:
+            await asyncio.sleep(_HALF_OPEN_TICK)
+            await asyncio.to_thread(self._half_open.look, time.monotonic())
 
     def _on_alerts(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -128,13 +210,15 @@ class LibtorrentSwarms:
                 # One alert that is handled wrongly must not take the others with it.
                 log.exception("alert %s", alert)
 
-    def _on_alert(self, alert: lt.alert) -> None:  # noqa: C901  (one flat dispatch reads best)
-        if isinstance(alert, lt.alerts_dropped_alert):
-            self._counters.drop("swarm.alerts")
+    def _on_alert(self, alert: lt.alert) -> None:  # noqa: C901, PLR0912  (one flat dispatch reads best)
+        if isinstance(alert, lt.incoming_connection_alert):
+            self._half_open.let_in(alert.endpoint)
             return
-        if isinstance(alert, lt.peer_disconnected_alert) and not alert.handle.is_valid():
-            # It left, or was put out, before it had named a torrent of ours.
-            self._counters.drop("swarm.malformed")
+        if isinstance(alert, lt.peer_connect_alert):
+            self._met.add(alert.handle)
+            return
+        if (name := _dropped(alert)) is not None:
+            self._counters.drop(name)
             return
         if not isinstance(alert, lt.torrent_alert) or (transfer := self._transfers.get(alert.handle)) is None:
             return
@@ -151,13 +235,30 @@ class LibtorrentSwarms:
                 transfer.on_resume_data(alert.params)
             case lt.file_renamed_alert():
                 transfer.on_moved()
-                del self._transfers[alert.handle]
+                self._forget(alert.handle)
             case lt.hash_failed_alert():
                 self._counters.drop("swarm.pieces")
+                transfer.on_hash_failed(alert.piece_index)
+            case lt.peer_ban_alert():
+                transfer.on_peer_banned(alert.endpoint, alert.pid.to_bytes())
             case lt.file_error_alert():
                 transfer.fail(_disk_error(alert))
             case lt.torrent_error_alert() | lt.file_rename_failed_alert() | lt.save_resume_data_failed_alert():
                 transfer.fail(StorageError(f"libtorrent gave up on {transfer.metainfo.digest}: {alert.message()}"))
+
+
+def _dropped(alert: lt.alert) -> str | None:
+    """Return under which name to count what an alert says has come to nothing, or None if it says something else."""
+    if isinstance(alert, lt.alerts_dropped_alert):
+        return "swarm.alerts"
+    if isinstance(alert, lt.peer_disconnected_alert | lt.peer_error_alert) and not alert.handle.is_valid():
+        # It left, or was put out, before it had named a torrent of ours: in its TLS handshake, or behind it.
+        return "swarm.unauthorized" if isinstance(alert, lt.peer_error_alert) else "swarm.malformed"
+    return None
+
+
+def _listen_port(session: lt.session, tls: ClusterTls) -> int:
+    return session.listen_port() if tls.mode == "none" else session.ssl_listen_port()
 
 
 def _put_at(params: lt.add_torrent_params, path: Path) -> None:

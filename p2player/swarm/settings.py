@@ -24,8 +24,8 @@ def node_of(peer_id: bytes) -> str | None:
         return None
 
 
-def session_params(host: str, port: int, node_id: bytes) -> lt.session_params:
-    """Return what a session of this node starts with, listening on host:port only."""
+def session_params(host: str, port: int, node_id: bytes, *, tls: bool = False) -> lt.session_params:
+    """Return what a session of this node starts with, listening on host:port only, for plain peers or (`tls`) for others."""
     category = lt.alert.category_t
     params = lt.session_params()
     # Of the three kinds of disk I/O this one is the quickest with the flushes that swarm.transfer makes.
@@ -33,7 +33,7 @@ def session_params(host: str, port: int, node_id: bytes) -> lt.session_params:
     params.settings = {
         "user_agent": "p2player",
         "peer_fingerprint": peer_fingerprint(node_id),
-        "listen_interfaces": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "listen_interfaces": (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") + ("s" if tls else ""),
         # Where peers find this node follows from the cluster port, so another port is a failure.
         "max_retry_port_bind": 0,
         "listen_system_port_fallback": False,
@@ -85,6 +85,7 @@ def session_params(host: str, port: int, node_id: bytes) -> lt.session_params:
         "alert_queue_size": 100_000,
         "alert_mask": category.status_notification
         | category.connect_notification
+        | category.peer_notification
         | category.error_notification
         | category.storage_notification
         | category.piece_progress_notification,

@@ -21,7 +21,7 @@ from p2player.store.hashing import hash_file
 from p2player.store.merkle import MerkleTree, tree_of_leaves
 from p2player.swarm.arrivals import Arrivals
 from p2player.swarm.metainfo import Metainfo
-from p2player.swarm.port import Address, Progress, SwarmPeer
+from p2player.swarm.port import Address, Progress, Spoilt, SwarmPeer
 from p2player.swarm.settings import node_of
 from p2player.tasks import Tasks
 
@@ -58,7 +58,12 @@ class LibtorrentTransfer:
         self._is_sequential = all(peer.is_seed for peer in peers)
         self._looks = 0
         self._received = 0
+        self.useless = 0
+        """Bytes of pieces that came wrong, or a second time."""
         self._connections: dict[tuple[Address, bytes], int] = {}
+        self._connected = 0
+        self._failed_pieces: set[int] = set()
+        self._accused: set[tuple[Address, bytes]] = set()
 
     @property
     def handle(self) -> lt.torrent_handle:
@@ -124,6 +129,15 @@ class LibtorrentTransfer:
         if not all(peer.is_seed for peer in peers):
             self._go_sequential(False)
 
+    def missing(self) -> Sequence[int]:
+        """Return the pieces that are not here yet, in order."""
+        return [index for index in range(self.metainfo.piece_count) if index not in self._have]
+
+    def give(self, index: int, data: bytes) -> None:
+        """Take a piece from elsewhere; it is checked like any other, and dropped if it is not the right one."""
+        if index not in self._have and self._verified.failure is None:
+            self._handle.add_piece(index, data, 0)
+
     def progress(self) -> Progress:
         """Return how far it is."""
         by_peer: Counter[str] = Counter()
@@ -131,7 +145,16 @@ class LibtorrentTransfer:
             if received:
                 by_peer[node_of(peer_id) or f"{address[0]}:{address[1]}"] += received
         done = len(self._have) * self.metainfo.piece_length
-        return Progress(min(done, self.metainfo.size), self._received, by_peer)
+        return Progress(min(done, self.metainfo.size), self._received, by_peer, self._connected)
+
+    def spoilt(self) -> Spoilt:
+        """Return what has come so far that was not of the root's tree."""
+        names = (node_of(peer_id) for _, peer_id in self._accused)
+        return Spoilt(
+            frozenset(self._failed_pieces),
+            frozenset(address for address, _ in self._accused),
+            frozenset(name for name in names if name),
+        )
 
     def fail(self, error: Exception) -> None:
         """End it: whoever waits for a piece gets error."""
@@ -195,8 +218,9 @@ class LibtorrentTransfer:
         self._read.arrive(alert.piece, alert.buffer)
 
     def _on_status(self, status: lt.torrent_status) -> None:
-        # Bytes that fail their hash are no progress, however many of them a hostile peer sends.
-        self._received = max(self._received, status.total_payload_download - status.total_failed_bytes)
+        # Bytes that fail their hash, or were not asked for, are no progress, however many of them a hostile peer sends.
+        self.useless = status.total_failed_bytes + status.total_redundant_bytes
+        self._received = max(self._received, status.total_payload_download - self.useless)
         for index, have in enumerate(status.pieces):
             if have:
                 self.on_piece_finished(index)
@@ -208,6 +232,9 @@ class LibtorrentTransfer:
         for peer in connected:
             connection = (peer.ip, peer.pid.to_bytes())
             self._connections[connection] = max(self._connections.get(connection, 0), peer.total_download)
+            if peer.num_hashfails:
+                self._accused.add(connection)
+        self._connected = len(connected)
         self._looks += 1
         if connected and self._looks > _LOOKS_BEFORE_ORDER:
             self._go_sequential(all(peer.flags & peer.seed for peer in connected))
@@ -220,6 +247,14 @@ class LibtorrentTransfer:
             self._is_sequential = wanted
             flag = lt.torrent_flags.sequential_download
             (self.handle.set_flags if wanted else self.handle.unset_flags)(flag)
+
+    def on_hash_failed(self, index: int) -> None:
+        """Take note that a piece came wrong."""
+        self._failed_pieces.add(index)
+
+    def on_peer_banned(self, address: Address, peer_id: bytes) -> None:
+        """Take note that libtorrent takes no more from a peer, because of pieces that came wrong."""
+        self._accused.add((address, peer_id))
 
     def on_finished(self) -> None:
         """Take note that every piece was verified."""

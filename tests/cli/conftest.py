@@ -17,6 +17,7 @@ def call(monkeypatch):
     """Run the command line in this process and return its exit code."""
     for variable in ("P2PLAYER_DATA_DIR", "P2PLAYER_CONFIG", "P2PLAYER_JOIN", "P2PLAYER_DEBUG"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("P2PLAYER_CONFIGURED_ONLY", "1")  # also for a node of the command's own
 
     def call(*arguments):
         # In a thread of its own: `asyncio.run` would take the loop away that pytest's plugins keep in this one.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from p2player import errors
 from p2player.control.codec import error_from_json, error_to_json, from_json, to_json
+from p2player.control.messages import event_from_json
 from p2player.errors import BadInput, DiskFull, P2PlayerError
 from p2player.oci.digest import Digest
 from p2player.oci.platform import Platform
@@ -102,3 +103,16 @@ def test_an_error_of_another_version_is_a_plain_one():
     again = error_from_json({"error": "FromTheFuture", "message": "what"})
     assert type(again) is P2PlayerError
     assert not isinstance(again, DiskFull)
+
+
+@given(st.dictionaries(st.sampled_from(["error", "message", "hint"]), json_values))
+def test_an_error_that_lacks_anything_or_has_it_of_another_type_is_bad_input(members):
+    if not all(isinstance(members.get(name), str) for name in ("error", "message")):
+        with pytest.raises(BadInput):
+            error_from_json(members)
+
+
+@given(json_values)
+def test_an_event_of_no_known_name_is_bad_input(name):
+    with pytest.raises(BadInput):
+        event_from_json({"event": name})

@@ -23,11 +23,14 @@ async def test_status_counts_what_the_daemon_has_counted(daemon, client):
     daemon.store.put(Digest.of(b"one"), b"one")
     daemon.counters.add_bytes("peer", 7)
     daemon.counters.drop("peer.malformed", 2)
+    daemon.counters.count("tags.stale")
     daemon.dht.counters = {"datagrams_in": 9, "dropped_unsealed": 4}
     status = await client.status()
     assert (status.blobs, status.peers, status.secret) == (1, 1, False)
-    assert status.bytes == {"local": 0, "peer": 7, "upstream": 0}
+    assert status.tasks > 0
+    assert status.bytes == {"local": 0, "peer": 7, "upstream": 0, "redundant": 0}
     assert status.dropped == {"peer.malformed": 2, "dht.unsealed": 4}
+    assert status.events == {"tags.stale": 1}
 
 
 async def test_peers_have_an_id_and_an_address(client):

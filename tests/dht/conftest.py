@@ -1,7 +1,6 @@
 """A network and a clock of the tests' own: real nodes, no sockets, no waiting."""
 
 import asyncio
-import selectors
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -15,34 +14,12 @@ from p2player.dht.records import NameRecord, NodeAddress, Provider
 from p2player.dht.wire import Address
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity
+from p2player.peer.keyring import Keyring
 from p2player.peer.secret import ClusterSecret
+from tests.virtual_time import VirtualTimeLoop
 
 EPOCH_MS = 1_800_000_000_000
-SECRET = ClusterSecret(b"sixteen bytes or more")
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Never waits: it moves the loop's clock on instead."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(0)
-        if not ready:
-            assert timeout is not None, "nothing will ever happen again"
-            self.now += timeout
-        return ready
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.now
+KEYRING = Keyring.of(ClusterSecret(b"sixteen bytes or more"))
 
 
 class FakeNetwork:
@@ -88,7 +65,7 @@ class _FakeTransport(asyncio.DatagramTransport):
         self._address = address
 
     def sendto(self, data: bytes, addr: Any = None) -> None:
-        self._network.send(bytes(data), self._address, Address(*addr))
+        self._network.send(data, self._address, Address(*addr))
 
     def close(self) -> None:
         self._network.unplug(self._address)
@@ -98,6 +75,7 @@ class Cluster:
     """Nodes on a fake network in virtual time. The wall clock moves with the loop's."""
 
     def __init__(self, seed: int = 1) -> None:
+        self.seed = seed
         self.rng = Random(seed)
         self.network = FakeNetwork(seed)
         self.nodes: list[DhtNode] = []
@@ -106,14 +84,14 @@ class Cluster:
     def now_ms(self) -> int:
         return EPOCH_MS + int(asyncio.get_running_loop().time() * 1000)
 
-    async def add(self, *, join: bool = True, **options: Any) -> DhtNode:
-        """Return a new node that has joined through one of those there are."""
+    async def add(self, *, join: bool = True, ahead_ms: int = 0, **options: Any) -> DhtNode:
+        """Return a new node that has joined through one of those there are. Its clock may be ahead of the others'."""
         self._count += 1
         host = f"10.{self._count >> 16}.{self._count >> 8 & 255}.{self._count & 255}"
         node = DhtNode(
-            Identity.from_seed(self.rng.randbytes(32)),
-            options.pop("secret", SECRET),
-            now_ms=self.now_ms,
+            options.pop("identity", None) or Identity.from_seed(self.rng.randbytes(32)),
+            options.pop("keyring", KEYRING),
+            now_ms=lambda: self.now_ms() + ahead_ms,
             open_datagrams=self.network.open,
             rng=Random(self.rng.random()),
             **options,
@@ -164,11 +142,15 @@ def identity() -> Identity:
     return Identity.from_seed(bytes(32))
 
 
+def _identity_of(node: DhtNode | int) -> Identity:
+    return Identity.from_seed(node.to_bytes(32, "big")) if isinstance(node, int) else node._identity
+
+
 @pytest.fixture
 def provider() -> Callable[..., Provider]:
     """Makes provider records; what a test does not name has a plain default."""
 
-    def make(node: int = 0, **changed: Any) -> Provider:
+    def make(node: DhtNode | int = 0, **changed: Any) -> Provider:
         facts: dict[str, Any] = {
             "digest": Digest.of(b"layer"),
             "size": 1000,
@@ -179,7 +161,7 @@ def provider() -> Callable[..., Provider]:
         }
         facts |= changed
         facts.setdefault("expires", facts["issued"] + 3_600_000)
-        return Provider.make(Identity.from_seed(node.to_bytes(32, "big")), **facts)
+        return Provider.make(_identity_of(node), **facts)
 
     return make
 
@@ -188,7 +170,7 @@ def provider() -> Callable[..., Provider]:
 def named() -> Callable[..., NameRecord]:
     """Makes name records; what a test does not name has a plain default."""
 
-    def make(node: int = 0, **changed: Any) -> NameRecord:
+    def make(node: DhtNode | int = 0, **changed: Any) -> NameRecord:
         facts: dict[str, Any] = {
             "scope": "docker.io/library/nginx",
             "name": "latest",
@@ -197,7 +179,7 @@ def named() -> Callable[..., NameRecord]:
             "size": 500,
             "issued": EPOCH_MS,
         }
-        return NameRecord.make(Identity.from_seed(node.to_bytes(32, "big")), **facts | changed)
+        return NameRecord.make(_identity_of(node), **facts | changed)
 
     return make
 

@@ -27,6 +27,18 @@ def test_records_are_renewed_long_before_they_expire(in_cluster):
     in_cluster(scenario)
 
 
+def test_private_digest_stays_private_through_renewals(in_cluster):
+    async def scenario(cluster):
+        one, two = await cluster.add_many(2)
+        await one.announce(LAYER, 1, b"", complete=True, private=True)
+        first = kept(two)
+        await asyncio.sleep(2 * PROVIDER_PERIOD)
+        assert kept(two).issued > first.issued
+        assert kept(two).private
+
+    in_cluster(scenario)
+
+
 def test_withdrawn_digest_is_not_renewed(in_cluster):
     async def scenario(cluster):
         one, two = await cluster.add_many(2)

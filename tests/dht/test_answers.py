@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 
 from p2player.dht.answers import Responder
@@ -16,11 +18,12 @@ class Node:
     def __init__(self, now_ms):
         self.table = Table(bytes(20))
         self.storage = Storage()
+        self.counters = Counter()
         self.now_ms = now_ms
-        self._responder = Responder(self.table, self.storage)
+        self._responder = Responder(self.table, self.storage, self.counters)
 
-    def answer(self, request, seen=SEEN):
-        return self._responder.answer(request, ASKER, seen, self.now_ms)
+    def answer(self, request, seen=SEEN, asker=ASKER):
+        return self._responder.answer(request, asker, seen, self.now_ms)
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def test_loopback_contacts_are_told_only_to_who_shares_the_machine(node):
 
 def test_stored_records_are_given_with_their_total(node, provider):
     for number in range(6):
-        assert node.answer(Store(provider(node=number).pack())).records == ()
+        assert node.answer(Store(provider(node=number).pack()), asker=provider(node=number).node_id.raw).records == ()
     reply = node.answer(FindProviders(KEY, 0))
     assert (len(reply.records), reply.total) == (4, 6)
 
@@ -76,3 +79,18 @@ def test_bad_record_is_refused(node):
     with pytest.raises(RecordError):
         node.answer(Store(b"not a record"))
     assert len(node.storage) == 0
+
+
+def test_provider_record_is_taken_from_its_signer_alone_and_a_name_from_anybody(node, provider, named):
+    node.answer(Store(provider().pack()))
+    assert len(node.storage) == 0
+    assert node.counters == {"dropped_record_of_another": 1}
+    node.answer(Store(provider().pack()), asker=provider().node_id.raw)
+    node.answer(Store(named().pack()))
+    assert len(node.storage) == 2
+
+
+def test_what_is_not_kept_is_counted_by_reason_and_answered(node, provider, epoch):
+    old = provider(issued=epoch - 3_600_000)
+    assert node.answer(Store(old.pack()), asker=old.node_id.raw).records == ()
+    assert node.counters == {"dropped_record_expired": 1}

@@ -1,4 +1,5 @@
 from p2player.dht.records import key_of_digest
+from p2player.dht.wire import Address
 from p2player.oci.digest import Digest
 
 
@@ -29,7 +30,7 @@ def test_nobody_known_is_nobody_near(in_cluster):
 def test_only_silent_nodes_known_are_still_asked(in_cluster):
     async def scenario(cluster):
         one, two = await cluster.add_many(2)
-        one._table.missed(two._table.node.id)
+        one._table.missed(two._table.node.id, Address(two.host, 7400))
         assert [contact.id for contact in await one._crawler.nearest(bytes(20))] == [two._table.node.id]
 
     in_cluster(scenario)

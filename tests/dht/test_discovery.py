@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from p2player.dht.belief import everybody
 from p2player.dht.discovery import PROVIDER_TTL_MS, MemoryCluster, MemoryDiscovery
 from p2player.dht.records import NodeAddress
 from p2player.oci.digest import Digest
@@ -27,7 +28,7 @@ class Trio:
 
 @pytest.fixture(params=["memory", "dht"])
 def among_three(request, in_cluster):
-    def run(scenario):
+    def run(scenario, believes=(everybody, everybody, everybody)):
         async def in_memory(cluster):
             shared = MemoryCluster()
             nodes = [
@@ -36,13 +37,14 @@ def among_three(request, in_cluster):
                     Identity.from_seed(bytes([n] * 32)),
                     NodeAddress(f"10.0.0.{n}", 7400, 7401),
                     cluster.now_ms,
+                    believes[n - 1],
                 )
                 for n in (1, 2, 3)
             ]
             await scenario(Trio(*nodes))
 
         async def over_dht(cluster):
-            await scenario(Trio(*await cluster.add_many(3)))
+            await scenario(Trio(*[await cluster.add(believes=belief) for belief in believes]))
 
         in_cluster(in_memory if request.param == "memory" else over_dht)
 
@@ -65,6 +67,25 @@ def test_announced_digest_is_found_by_others_with_its_facts(among_three):
             assert found.address.host == "10.0.0.1"
             assert (found.address.cluster_port, found.address.swarm_port) == (7400, 7401)
         assert await nodes.two.find(OTHER) == []
+
+    among_three(scenario)
+
+
+def test_node_that_fetches_upstream_is_found_before_it_knows_size_or_root(among_three):
+    async def scenario(nodes):
+        await nodes.one.announce(LAYER, 0, b"", complete=False)
+        (found,) = await nodes.two.find(LAYER)
+        assert (found.size, found.root, found.complete) == (0, b"", False)
+
+    among_three(scenario)
+
+
+def test_whether_a_digest_is_private_is_told_with_it_and_can_change(among_three):
+    async def scenario(nodes):
+        await nodes.one.announce(LAYER, 1, b"", complete=True, private=True)
+        assert [record.private for record in await nodes.two.find(LAYER)] == [True]
+        await nodes.one.announce(LAYER, 1, b"", complete=True)
+        assert [record.private for record in await nodes.two.find(LAYER)] == [False]
 
     among_three(scenario)
 
@@ -185,3 +206,26 @@ def test_listing_has_every_name_of_the_scope_once_and_sorted(among_three, named,
         assert await nodes.three.listing("docker.io/library/none") == []
 
     among_three(scenario)
+
+
+def test_a_name_by_somebody_who_is_not_believed_is_as_if_absent_to_those_who_do_not_believe_it(
+    among_three, named, epoch
+):
+    told, lie = named(node=2, issued=epoch), named(node=1, issued=epoch + 1)
+
+    def honest(record):
+        return record.node_id == told.node_id
+
+    async def scenario(nodes):
+        assert await nodes.two.publish(told) is None
+        assert await nodes.one.publish(lie) is None
+        assert await nodes.one.publish(named(node=1, name="invented")) is None
+        for node in (nodes.two, nodes.three):
+            assert await node.resolve(SCOPE, "latest") == told
+            assert await node.resolve(SCOPE, "invented") is None
+            assert await node.listing(SCOPE) == [told]
+            assert await node.publish(told) is None
+        assert await nodes.one.resolve(SCOPE, "latest") == lie
+        assert [record.name for record in await nodes.one.listing(SCOPE)] == ["invented", "latest"]
+
+    among_three(scenario, believes=(everybody, honest, honest))

@@ -1,4 +1,5 @@
 from p2player.dht.findings import QUORUM, Names, Providers, last_name
+from p2player.dht.records import MAX_SKEW_MS
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity
 
@@ -30,10 +31,26 @@ def test_enough_when_a_quorum_of_holders_has_no_more(provider, epoch):
     assert taken == [False] * (QUORUM - 1) + [True]
 
 
-def test_not_enough_while_a_holder_claims_more(provider, epoch):
+def test_not_enough_while_all_but_few_holders_claim_more(provider, epoch):
     found = Providers(LAYER, 8, epoch, without=SELF)
     assert not any(found.take(packed(provider(node=1)), 2) for _ in range(QUORUM + 1))
     assert found.take(packed(provider(node=2)), 2)
+
+
+def test_one_that_claims_more_than_it_shows_does_not_keep_the_lookup_going(provider, epoch):
+    found = Providers(LAYER, 8, epoch, without=SELF)
+    assert not found.take([], 10_000)
+    assert [found.take(packed(provider(node=1)), 1) for _ in range(QUORUM)][-1]
+
+
+def test_records_from_the_future_are_passed_over(provider, named, epoch):
+    later = epoch + MAX_SKEW_MS + 1
+    found = Providers(LAYER, 8, epoch, without=SELF)
+    found.take(packed(provider(issued=later)), 1)
+    assert found.result() == []
+    names = Names(SCOPE, epoch)
+    names.take(packed(named(issued=later), named(node=1)))
+    assert names.newest("latest") == named(node=1)
 
 
 def test_nodes_without_records_are_no_holders(epoch):
@@ -63,13 +80,13 @@ def test_garbage_and_records_of_something_else_are_passed_over(provider, named, 
     found = Providers(LAYER, 8, epoch, without=SELF)
     found.take([b"garbage", named().pack(), provider(digest=Digest.of(b"other")).pack()], 3)
     assert found.result() == []
-    names = Names(SCOPE)
+    names = Names(SCOPE, epoch)
     names.take([b"garbage", provider().pack(), named(scope="other").pack()])
     assert names.all() == []
 
 
 def test_newest_name_is_kept_and_withdrawn_ones_are_not_listed(named, epoch):
-    names = Names(SCOPE)
+    names = Names(SCOPE, epoch)
     names.take(packed(named(name="b", issued=epoch), named(name="a")))
     names.take(packed(named(name="b", issued=epoch - 1), named(name="c")))
     names.take(packed(named(name="c", issued=epoch + 1, withdrawn=True)))

@@ -4,7 +4,7 @@ from p2player.dht.placement import Placed
 def test_record_is_kept_by_the_eight_nearest_and_here(in_cluster, provider):
     async def scenario(cluster):
         nodes = await cluster.add_many(30)
-        placed = await nodes[3]._announcer._placement.place(provider(node=9))
+        placed = await nodes[3]._announcer._placement.place(provider(nodes[3]))
         assert len(placed.holders) == 8
         assert placed.newer is None
         assert sum(len(node._storage) for node in nodes) == 9
@@ -17,7 +17,7 @@ def test_record_goes_also_to_former_holders(in_cluster, provider):
         nodes = await cluster.add_many(30)
         placement = nodes[3]._announcer._placement
         former = next(contact for contact in nodes[3]._table.contacts())
-        placed = await placement.place(provider(node=9), also=[former])
+        placed = await placement.place(provider(nodes[3]), also=[former])
         assert former.id in [contact.id for contact in placed.holders]
 
     in_cluster(scenario)

@@ -29,9 +29,10 @@ texts = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, 
 
 
 @given(
-    digests, st.integers(0, 2**60), st.sampled_from([b"", b"r" * 32]), addresses, st.booleans(), times, st.booleans()
+    digests, st.integers(0, 2**60), st.sampled_from([b"", b"r" * 32]), addresses, times, st.tuples(*[st.booleans()] * 3)
 )
-def test_provider_record_comes_back_from_its_packed_form(digest, size, root, address, complete, issued, withdrawn):
+def test_provider_record_comes_back_from_its_packed_form(digest, size, root, address, issued, flags):
+    complete, withdrawn, private = flags
     record = Provider.make(
         SIGNER,
         digest=digest,
@@ -42,14 +43,16 @@ def test_provider_record_comes_back_from_its_packed_form(digest, size, root, add
         issued=issued,
         expires=issued + 1000,
         withdrawn=withdrawn,
+        private=private,
     )
     assert Provider.unpack(record.pack()) == record
     assert record.node_id == SIGNER.node_id
+    assert record.private is private
     assert len(record.pack()) <= MAX_RECORD
 
 
-@given(texts, texts, digests, texts, st.integers(0, 2**60), times, st.booleans())
-def test_name_record_comes_back_from_its_packed_form(scope, name, digest, media_type, size, issued, withdrawn):
+@given(texts, texts, digests, texts, st.integers(0, 2**60), times, st.booleans(), st.booleans())
+def test_name_record_comes_back_from_its_packed_form(scope, name, digest, media_type, size, issued, withdrawn, seen):
     record = NameRecord.make(
         SIGNER,
         scope=scope,
@@ -59,8 +62,15 @@ def test_name_record_comes_back_from_its_packed_form(scope, name, digest, media_
         size=size,
         issued=issued,
         withdrawn=withdrawn,
+        upstream=seen,
     )
     assert NameRecord.unpack(record.pack()) == record
+    assert record.upstream is seen
+
+
+def test_node_that_fetches_upstream_says_so_without_root_or_size(provider):
+    record = provider(size=0, root=b"", complete=False)
+    assert Provider.unpack(record.pack()) == record
 
 
 def test_longest_name_record_fits_a_datagram(named):
@@ -129,8 +139,8 @@ def test_record_with_one_field_of_any_other_value_is_refused(data):
 
 def test_second_spelling_of_the_same_record_is_refused(provider):
     raw = provider(size=5).pack()
-    assert raw[0] == 0x9D
-    respelled = b"\xdc\x00\x0d" + raw[1:]
+    assert raw[0] == 0x9E
+    respelled = b"\xdc\x00\x0e" + raw[1:]
     assert unpack(respelled[:-64]) == unpack(raw[:-64])
     with pytest.raises(RecordError, match="canonical"):
         unpack_record(respelled)

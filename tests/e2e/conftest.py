@@ -1,7 +1,7 @@
 """Real runtimes, a real image, and p2player daemons between them.
 
-Every test here is in one xdist group: the seed and the image are shared, and two runtimes unpacking at once only slow
-each other down.
+Every test here is in one xdist group: the seed and the images are shared, and two runtimes unpacking at once only slow
+each other down. Most tests are about a small image; a real one of 200 MB is there for those that are about real ones.
 """
 
 import os
@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from netsim.emulate.busybox import busybox_image
 from netsim.emulate.daemons import Daemon
-from netsim.emulate.debian import debian_image
+from netsim.emulate.debian import GREETING, debian_image
+from netsim.emulate.kinds import KINDS
+from netsim.emulate.packages import current_runtimes
 from netsim.emulate.processes import ProgramError, run
-from netsim.emulate.runtimes import Containerd, Dockerd, Podman
+from netsim.emulate.runtimes import Containerd, Dockerd, Mirrored, Podman
 
 HERE = Path(__file__).parent
 
@@ -24,6 +27,9 @@ APP = "registry.example/team/app:1"
 HUB_APP = "docker.io/library/app:1"
 """The image's name as `docker pull app:1` means it."""
 
+HUB_DEBIAN = "docker.io/library/debian:1"
+"""The name of the large image."""
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
@@ -31,6 +37,11 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.xdist_group("e2e"))
             item.add_marker(pytest.mark.timeout(300))
+
+
+def nowhere(node):
+    """The registry that does not exist, mirrored by a node."""
+    return Mirrored("registry.example", "https://registry.example", node.registry)
 
 
 def cannot_run(reason):
@@ -53,11 +64,39 @@ def require():
 
 @pytest.fixture(scope="session")
 def image(require):
+    """An image of a few layers. A container of it prints the greeting."""
+    require("busybox")
+    with tempfile.TemporaryDirectory(prefix="p2e-") as directory:
+        yield busybox_image(Path(directory) / "image", GREETING, ballast=24 << 20)
+
+
+@pytest.fixture(scope="session")
+def debian(require):
+    """A real and large image. A container of it prints the greeting."""
     require("debootstrap", "apt-get", "dpkg-deb")
     try:
         return debian_image()
     except ProgramError as error:
         cannot_run(f"no image: {error}")
+
+
+@pytest.fixture(scope="session")
+def programs(require):
+    """The tree of today's runtimes."""
+    require("apt-get", "dpkg-deb", "runc")
+    try:
+        return current_runtimes()
+    except ProgramError as error:
+        cannot_run(f"no runtimes: {error}")
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.title)
+def kind(request, require):
+    """Each kind of runtime in turn."""
+    require(*request.param.tools)
+    if request.param.is_current:
+        request.getfixturevalue("programs")
+    return request.param
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +106,13 @@ def seed(image):
         for name in (APP, HUB_APP):
             daemon.p2player("seed", f"oci:{image.layout}", "--as", name)
         yield daemon
+
+
+@pytest.fixture
+def seeded_debian(seed, debian):
+    """The large image, which the seed now has as well."""
+    seed.p2player("seed", f"oci:{debian.layout}", "--as", HUB_DEBIAN)
+    return debian
 
 
 @pytest.fixture
@@ -85,9 +131,9 @@ def node(seed, directory):
 
 @pytest.fixture
 def fetched(image, node):
-    """Check that the node fetched the image once, all of it from peers."""
+    """Check that the node fetched the image, or another one, once and all of it from peers."""
 
-    def fetched():
+    def fetched(image=image):
         status = node.status()
         assert (status.peer, status.upstream) == (image.total, 0)
 
@@ -100,16 +146,17 @@ def dockerd(require, node, directory):
     require("dockerd", "docker", "containerd", "runc")
     root = directory / "docker"
     root.mkdir()
-    with Dockerd(root, mirror=node.registry) as runtime:
+    with Dockerd(root, [Mirrored("docker.io", "https://registry-1.docker.io", node.registry)]) as runtime:
         yield runtime
 
 
 @pytest.fixture
-def containerd(require, directory):
+def containerd(require, node, directory):
+    """A containerd that has the node as mirror of the registry that does not exist."""
     require("containerd", "ctr", "runc")
     root = directory / "containerd"
     root.mkdir()
-    with Containerd(root) as runtime:
+    with Containerd(root, [nowhere(node)]) as runtime:
         yield runtime
 
 
@@ -119,7 +166,7 @@ def podman(require, node, directory):
     require("podman", "buildah", "runc")
     root = directory / "podman"
     root.mkdir()
-    return Podman(root, mirrors=[("registry.example", node.registry)])
+    return Podman(root, [nowhere(node)])
 
 
 @pytest.fixture

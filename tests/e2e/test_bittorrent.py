@@ -8,6 +8,7 @@ import pytest
 
 from netsim.emulate.daemons import Daemon
 from netsim.emulate.processes import Enclosed, free_port
+from tests.wrongbytes import require_same
 
 _SETTINGS = """\
 [LegalNotice]
@@ -100,7 +101,7 @@ def test_a_foreign_client_downloads_a_layer_from_a_node(seed, qbittorrent, torre
         client.add_peer(seed.status().swarm)
         client.wait(lambda torrent: torrent["progress"] == 1)
     (downloaded,) = content.iterdir()
-    assert downloaded.read_bytes() == image.path(layer).read_bytes()
+    require_same(downloaded.read_bytes(), image.path(layer).read_bytes())
 
 
 def test_a_node_downloads_a_layer_from_a_foreign_client(qbittorrent, torrent, layer, image, directory):
@@ -116,4 +117,4 @@ def test_a_node_downloads_a_layer_from_a_foreign_client(qbittorrent, torrent, la
         peer = f"127.0.0.1:{client.port}"
         alone.p2player("fetch", "--torrent", str(torrent), "--peer", peer, "--output", str(target))
         assert alone.status().peer == image.sizes[layer]
-    assert target.read_bytes() == image.path(layer).read_bytes()
+    require_same(target.read_bytes(), image.path(layer).read_bytes())

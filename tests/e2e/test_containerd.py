@@ -3,8 +3,8 @@ from netsim.emulate.debian import GREETING
 APP = "registry.example/team/app"
 
 
-def test_containerd_pulls_an_unmodified_name_through_hosts_toml_and_runs_it(containerd, node, fetched):
-    containerd.pull(f"{APP}:1", mirror=node.registry)
+def test_containerd_pulls_an_unmodified_name_through_hosts_toml_and_runs_it(containerd, fetched):
+    containerd.pull(f"{APP}:1")
     assert containerd.run(f"{APP}:1") == f"{GREETING}\n"
     fetched()
 

@@ -1,10 +1,10 @@
 from netsim.emulate.debian import GREETING
 
 
-def test_dockerd_pulls_a_hub_name_by_tag_through_its_mirror_and_runs_it(dockerd, fetched):
-    dockerd.docker("pull", "app:1")
-    assert dockerd.run("app:1") == f"{GREETING}\n"
-    fetched()
+def test_dockerd_pulls_a_hub_name_by_tag_through_its_mirror_and_runs_it(dockerd, seeded_debian, fetched):
+    dockerd.docker("pull", "debian:1")
+    assert dockerd.run("debian:1") == f"{GREETING}\n"
+    fetched(seeded_debian)
 
 
 def test_dockerd_pulls_a_hub_name_by_digest_through_its_mirror_and_runs_it(dockerd, image, fetched):

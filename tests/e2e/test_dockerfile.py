@@ -7,6 +7,7 @@ import pytest
 
 from netsim.emulate.processes import free_port, run
 from netsim.emulate.runtimes import Podman
+from tests.wrongbytes import require_same
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -20,9 +21,9 @@ def engine(require, directory):
 
 
 @pytest.fixture
-def base(engine, image, directory):
+def base(engine, debian, directory):
     """A local image with Python and, since the build has no network, every wheel that pip will ask for."""
-    engine.load(image.layout, "localhost/debian:1")
+    engine.load(debian.layout, "localhost/debian:1")
     container = engine.buildah("from", "--pull-never", "localhost/debian:1").strip()
     version = "import sys; print('%d.%d' % sys.version_info[:2])"
     python = engine.buildah("run", "--network", "none", container, "python3", "-c", version).strip()
@@ -41,7 +42,7 @@ def test_the_dockerfile_makes_an_image_that_serves(engine, base, seed, image, di
     build = ("build", "--network", "none", "--pull-never", "--build-arg", f"BASE={base}")
     engine.buildah(*build, "--tag", "localhost/p2player:1", str(REPOSITORY))
     registry = f"127.0.0.1:{free_port()}"
-    serve = ("serve", "--registry", registry, "--cluster", "127.0.0.1:0", "--join", seed.cluster)
+    serve = ("serve", "--registry", registry, "--cluster", "127.0.0.1:0", "--join", seed.cluster, "--configured-only")
     url = f"http://{registry}/v2/registry.example/team/app/manifests/1"
 
     def manifest():
@@ -52,4 +53,4 @@ def test_the_dockerfile_makes_an_image_that_serves(engine, base, seed, image, di
             return None
 
     with engine.serve("localhost/p2player:1", *serve, log=directory / "container.log") as container:
-        assert container.wait_until(manifest) == image.path(image.digest).read_bytes()
+        require_same(container.wait_until(manifest), image.path(image.digest).read_bytes())

@@ -6,7 +6,8 @@ import pytest
 
 from netsim.emulate.daemons import Daemon
 from netsim.emulate.debian import GREETING
-from netsim.emulate.runtimes import Dockerd, Podman
+from netsim.emulate.runtimes import Dockerd, Mirrored, Podman
+from tests.wrongbytes import require_same
 
 LOCAL = "team/built:1"
 
@@ -58,7 +59,7 @@ def test_what_docker_save_wrote_is_pulled_and_run_by_podman(builder, origin, nei
     archive.unlink()
     root = directory / "podman"
     root.mkdir()
-    podman = Podman(root, mirrors=[("registry.example", neighbour.registry)])
+    podman = Podman(root, [Mirrored("registry.example", "https://registry.example", neighbour.registry)])
     podman.pull("registry.example/team/built:1")
     assert podman.run("registry.example/team/built:1") == f"{GREETING}\n"
     assert neighbour.status().upstream == 0
@@ -70,4 +71,4 @@ def test_a_plain_file_is_fetched_by_its_digest(seed, node, directory):
     source.write_bytes(content)
     seed.p2player("seed", str(source))
     node.p2player("fetch", f"sha256:{hashlib.sha256(content).hexdigest()}", "--output", str(target))
-    assert target.read_bytes() == content
+    require_same(target.read_bytes(), content)

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from p2player.errors import BadInput, InvalidDigest, InvalidReference
 from p2player.oci.digest import Digest
-from p2player.oci.reference import Reference, Repository, is_tag, looks_like_registry
+from p2player.oci.reference import (
+    Reference,
+    Repository,
+    is_tag,
+    looks_like_registry,
+    registry_in_path,
+    registry_of_path,
+)
 
 DIGEST = Digest.of(b"")
 
@@ -110,3 +117,16 @@ def test_tags_end_where_their_text_does():
     assert is_tag("1.0-rc_2")
     assert not is_tag("1\n")
     assert not is_tag("")
+
+
+@pytest.mark.parametrize("registry", ["docker.io", "localhost", "localhost:5000", "registry.corp:5000", "10.0.0.1:80"])
+def test_a_registry_can_be_spelled_as_part_of_a_path(registry):
+    spelled = registry_in_path(registry)
+    assert ":" not in spelled
+    assert registry_of_path(spelled) == registry
+    assert Repository.of("mirror.example", f"{spelled}/app")
+
+
+@pytest.mark.parametrize("part", ["library", "team__app", "team__", "__5000", "a__b__5000", "registry__500000", ""])
+def test_other_parts_of_a_path_mean_no_registry(part):
+    assert registry_of_path(part) is None

@@ -120,3 +120,40 @@ def test_peeking_takes_nothing_away(data, steps):
 
 def test_link_is_a_value():
     assert TarLink("a", "b") == TarLink("a", "b")
+
+
+def header(size, kind=tarfile.REGTYPE):
+    """Return the header of an entry that claims size bytes, which do not follow."""
+    member = tarfile.TarInfo("a")
+    member.size, member.type = size, kind
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("size", [1, 1 << 40, 1 << 80])
+def test_content_that_is_not_there_is_missed_at_once_though_nobody_reads_it(size):
+    with pytest.raises(InvalidArchive):
+        list(read_tar(Pipe(header(size))))
+
+
+def test_an_entry_of_less_than_nothing_is_refused():
+    with pytest.raises(InvalidArchive, match="-5 bytes"):
+        listing(header(-5))
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_description_that_would_fill_the_memory_is_refused(kind):
+    with pytest.raises(InvalidArchive, match="a header of"):
+        listing(header(1 << 30, kind) + bytes(1024))
+
+
+def test_a_file_that_is_larger_than_what_is_stored_of_it_is_refused():
+    member = tarfile.TarInfo("a")
+    member.pax_headers = {"GNU.sparse.size": str(1 << 50), "GNU.sparse.map": "0,0"}
+    with pytest.raises(InvalidArchive, match="neither file nor link"):
+        listing(member.tobuf(tarfile.PAX_FORMAT) + bytes(1024))
+
+
+def test_long_names_are_read(tar_of):
+    name = "d/" * 200 + "a"
+    assert listing(tar_of((name, b"x"))) == [(name, b"x")]

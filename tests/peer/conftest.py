@@ -2,11 +2,17 @@ import pytest
 
 from p2player.counters import Counters
 from p2player.oci.digest import Digest
+from p2player.peer.evidence import vouch
 from p2player.peer.identity import Identity
+from p2player.peer.keyring import Keyring
 from p2player.peer.secret import ClusterSecret
 from p2player.peer.server import PeerServer
+from p2player.peer.tls import ClusterTls
 
-NOW = 1_700_000_000.0
+
+def tls_of(raw):
+    """Return the certificates of a node that has this secret."""
+    return ClusterTls(Keyring.of(ClusterSecret(raw)))
 
 
 class HeldBlobs:
@@ -24,9 +30,36 @@ class HeldBlobs:
         return self.held.get(digest)
 
 
+class Relays:
+    """What can be followed, by digest."""
+
+    def __init__(self):
+        self.relays = {}
+
+    def relay(self, digest):
+        return self.relays.get(digest)
+
+
+class Witness:
+    """What is said for blobs, by digest, and their pieces, by digest and index."""
+
+    def __init__(self):
+        self.said = {}
+        self.pieces = {}
+
+    async def evidence(self, digest):
+        return self.said.get(digest)
+
+    async def piece(self, digest, index):
+        return self.pieces.get((digest, index))
+
+    def vouch(self, digest, data):
+        return vouch(Identity.from_seed(bytes(32)), digest, data)
+
+
 @pytest.fixture
-def secret():
-    return ClusterSecret(b"a secret of the test")
+def tls():
+    return tls_of(b"a secret of the test")
 
 
 @pytest.fixture
@@ -35,20 +68,24 @@ def held():
 
 
 @pytest.fixture
+def relays():
+    return Relays()
+
+
+@pytest.fixture
+def witness():
+    return Witness()
+
+
+@pytest.fixture
 def counters():
     return Counters()
 
 
 @pytest.fixture
-def clock():
-    """A clock that stands still."""
-    return lambda: NOW
-
-
-@pytest.fixture
-async def peer(secret, held, counters, clock):
+async def peer(tls, held, relays, witness, counters):
     """The address of a running peer server."""
     node_id = Identity.from_seed(bytes(32)).node_id
-    server = PeerServer(secret, held, counters, node_id=node_id, version="1.2.3", clock=clock)
+    server = PeerServer(tls, held, relays, witness, counters, node_id=node_id, version="1.2.3")
     yield await server.start("127.0.0.1", 0)
     await server.close()

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2player.errors import StoreDamaged
-from p2player.peer.identity import NODE_ID_BYTES, Identity, NodeId, verify_signature
+from p2player.peer.identity import (
+    NODE_ID_BYTES,
+    Identity,
+    NodeId,
+    SimulatedIdentity,
+    verify_signature,
+    verify_simulated,
+)
 
 SEED = bytes(range(32))
 
@@ -60,3 +67,14 @@ def test_damaged_key_is_refused_and_left_alone(tmp_path, content):
     with pytest.raises(StoreDamaged, match="not a node key"):
         Identity.load_or_create(path)
     assert path.read_bytes() == content
+
+
+def test_simulated_signature_is_of_one_message_and_identity_and_no_real_one():
+    identity = SimulatedIdentity(b"k" * 32)
+    signature = identity.sign(b"message")
+    assert len(signature) == 64
+    assert identity.node_id == NodeId.of(identity.public_key)
+    assert verify_simulated(identity.public_key, b"message", signature)
+    assert not verify_simulated(identity.public_key, b"another", signature)
+    assert not verify_simulated(b"o" * 32, b"message", signature)
+    assert not verify_signature(identity.public_key, b"message", signature)

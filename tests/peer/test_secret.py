@@ -1,31 +1,9 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2player.errors import InvalidConfig
 from p2player.peer.secret import ClusterSecret
 
 RAW = b"sixteen bytes or more"
-
-
-def test_white_space_around_the_secret_is_ignored(tmp_path):
-    path = tmp_path / "secret"
-    path.write_bytes(b"\n  " + RAW + b" \n")
-    assert ClusterSecret.from_file(path) == ClusterSecret(RAW)
-
-
-@pytest.mark.parametrize("content", [b"", b"fifteen bytes..", b"   \n" * 10])
-def test_short_secret_is_refused_with_a_way_to_make_one(tmp_path, content):
-    path = tmp_path / "secret"
-    path.write_bytes(content)
-    with pytest.raises(InvalidConfig, match="at least 16") as caught:
-        ClusterSecret.from_file(path)
-    assert "urandom" in caught.value.hint
-
-
-def test_missing_secret_file_is_named(tmp_path):
-    with pytest.raises(InvalidConfig, match="absent"):
-        ClusterSecret.from_file(tmp_path / "absent")
 
 
 @given(st.binary(min_size=16, max_size=64))

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
+import math
 import random
-import selectors
-from concurrent.futures import Executor
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -12,63 +12,42 @@ import pytest
 from p2player.counters import Counters
 from p2player.dht.discovery import MemoryCluster, MemoryDiscovery
 from p2player.dht.records import NodeAddress
-from p2player.errors import DigestMismatch, PeerUnreachable
+from p2player.errors import P2PlayerError, PeerUnreachable
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Descriptor, Document
 from p2player.oci.mediatypes import OCI_CONFIG, OCI_INDEX, OCI_LAYER
 from p2player.oci.reference import Reference
+from p2player.peer.client import OtherBytes, SentOn
 from p2player.peer.identity import Identity
-from p2player.pull.flight import Parts
+from p2player.peer.relay import Followers, Neighbour, Sent, Standing
+from p2player.pull.access import Access
+from p2player.pull.beliefs import Beliefs
+from p2player.pull.chain.relays import Relays
+from p2player.pull.chain.trust import Trust
 from p2player.pull.flights import Flights
-from p2player.pull.holders import Claim, Holder
+from p2player.pull.holders import Claim, Holder, Lead, Sighting
 from p2player.pull.holdings import Holdings
 from p2player.pull.images import Images
 from p2player.pull.journal import Journal
 from p2player.pull.names import Names
+from p2player.pull.owners import Owners
+from p2player.pull.parts import Parts
+from p2player.pull.scrub import Scrub
 from p2player.pull.search import Search
+from p2player.pull.suspects import Suspects
+from p2player.pull.witness import Witness
 from p2player.store.merkle import MerkleHasher
 from p2player.store.store import Store
 from p2player.swarm.memory import MemoryNet
 from p2player.swarm.metainfo import Metainfo
+from p2player.swarm.realm import Realm
+from p2player.upstream.memory import MemoryRegistry, MemoryUpstreams
+from tests.virtual_time import VirtualTimeLoop
 
 EPOCH_MS = 1_800_000_000_000
-SALT = b"of the cluster"
+REALM = Realm(b"of the cluster")
 LAYER = 1_000_000
 """Bytes of a blob that comes through a swarm, in 16 pieces."""
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Never waits: it moves the loop's clock on instead."""
-
-    def __init__(self):
-        super().__init__()
-        self.now = 0.0
-
-    def select(self, timeout=None):
-        ready = super().select(0)
-        if not ready:
-            assert timeout is not None, "nothing will ever happen again"
-            self.now += timeout
-        return ready
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Time passes only while there is nothing to do; what is meant for a thread is done on the spot."""
-
-    def __init__(self):
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self):
-        return self._jumping.now
-
-    def run_in_executor(self, executor: Executor | None, func, *args):
-        future = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001  (the waiter gets it)
-            future.set_exception(error)
-        return future
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -82,8 +61,14 @@ class FakePeers:
         self.nodes = {}
         self.dead = set()
         self.slow = {}
-        self.lying = set()
+        self.lying = {}
+        """Who signs the other bytes that are sent from a host."""
         self.asked = []
+        self.latency = 0.0
+        self.rates = {}
+        self.frozen = set()
+        self.lies = {}
+        """By host, what a node sends instead of a segment."""
 
     async def get_small(self, host, port, digest, *, timeout):  # noqa: ASYNC109  (as the client has it)
         self.asked.append(host)
@@ -91,11 +76,81 @@ class FakePeers:
         if host in self.dead or host not in self.nodes or self.slow.get(host, 0) >= timeout:
             raise PeerUnreachable(f"{host}:{port} did not answer")
         if host in self.lying:
-            raise DigestMismatch(f"{host}:{port} sent other bytes than {digest}")
+            raise OtherBytes(f"{host}:{port} sent other bytes than {digest}", self.lying[host])
         data = self.nodes[host].holdings.small(digest)
         if data is None:
             raise PeerUnreachable(f"{host}:{port} answered 404 for {digest}")
         return data
+
+    def of(self, me):
+        """Return the peer interface as one node uses it."""
+        return FakePeer(self, me)
+
+
+class FakePeer:
+    """What one node asks of the others."""
+
+    def __init__(self, peers, me):
+        self._peers = peers
+        self._me = Neighbour(me.identity.node_id, me.host, 7400)
+
+    async def get_small(self, host, port, digest, *, timeout):  # noqa: ASYNC109  (as the client has it)
+        return await self._peers.get_small(host, port, digest, timeout=timeout)
+
+    async def standing(self, host, port, digest, *, front=0, wrong=None, timeout):  # noqa: ASYNC109  (as the client has it)
+        await asyncio.sleep(self._peers.latency)
+        node = self._peers.nodes.get(host)
+        if node is None or host in self._peers.dead or (relay := node.relays.relay(digest)) is None:
+            return None
+        if wrong is not None:
+            relay.warned(self._me, wrong)
+        return node.followers.standing(digest, relay, front)
+
+    async def evidence(self, host, port, digest, *, timeout):  # noqa: ASYNC109  (as the client has it)
+        return await self._ask(host, timeout, lambda witness: witness.evidence(digest))
+
+    async def piece(self, host, port, digest, index, *, timeout):  # noqa: ASYNC109  (as the client has it)
+        return await self._ask(host, timeout, lambda witness: witness.piece(digest, index))
+
+    async def _ask(self, host, patience, question):
+        slow = self._peers.slow.get(host, 0)
+        await asyncio.sleep(min(slow, patience))
+        node = self._peers.nodes.get(host)
+        if node is None or host in self._peers.dead or slow >= patience:
+            raise PeerUnreachable(f"{host} did not answer")
+        if (answer := await question(node.witness)) is None:
+            raise PeerUnreachable(f"{host} did not answer")
+        return answer
+
+    @asynccontextmanager
+    async def follow(self, host, port, digest, start, *, insist):
+        await asyncio.sleep(self._peers.latency)
+        node = self._peers.nodes.get(host)
+        if node is None or host in self._peers.dead or (relay := node.relays.relay(digest)) is None:
+            raise PeerUnreachable(f"{host}:{port} did not answer")
+        if instead := node.followers.instead(digest, self._me.node, insist=insist):
+            raise SentOn(instead)
+        with node.followers.serving(digest, self._me):
+            async with aclosing(self._chunks(host, digest, relay, start)) as chunks:
+                yield Sent(Standing(relay.size, relay.offset, relay.depth), chunks)
+
+    async def _chunks(self, host, digest, relay, start):
+        peers = self._peers
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        try:
+            async with aclosing(relay.read(start)) as segments:
+                async for segment, data in segments:
+                    chunk = segment.pack() + data
+                    due = max(due, loop.time() - 0.1) + len(chunk) / peers.rates.get(host, math.inf)
+                    await asyncio.sleep(max(peers.latency, due - loop.time()))
+                    while host in peers.frozen:  # noqa: ASYNC110  (a test sets it, as a debugger would stop a process)
+                        await asyncio.sleep(0.1)
+                    if host in peers.dead:
+                        raise PeerUnreachable(f"{host} has died")
+                    yield peers.lies[host](segment, data) if host in peers.lies else chunk
+        except P2PlayerError as error:
+            raise PeerUnreachable(f"{host} broke off") from error
 
 
 @dataclass(frozen=True)
@@ -108,10 +163,14 @@ class Blob:
     def of(cls, data):
         hasher = MerkleHasher()
         hasher.update(data)
-        return cls(data, Digest.of(data), Metainfo(Digest.of(data), len(data), hasher.finish().root, SALT))
+        return cls(data, Digest.of(data), Metainfo(Digest.of(data), len(data), hasher.finish().root, REALM))
 
     def claim(self, *nodes, complete=True):
         return Claim(self.metainfo, tuple(node.holder(complete=complete) for node in nodes))
+
+    def lead(self, *nodes, complete=True):
+        """Return what is known of the blob by one look at these nodes' records."""
+        return Lead(self.digest, len(self.data), Sighting((self.claim(*nodes, complete=complete),)))
 
 
 class MemoryNode:
@@ -123,43 +182,71 @@ class MemoryNode:
         self.address = (self.host, 7401)
         self.identity = Identity.from_seed(number.to_bytes(32, "big"))
         self.data_dir = cluster.root / str(number)
+        self.publishers = ()
         self.start()
 
     def start(self):
         cluster = self._cluster
         self.store = Store.open(self.data_dir, reserve=0)
         address = NodeAddress(self.host, 7400, 7401)
-        self.discovery = MemoryDiscovery(cluster.records, self.identity, address, cluster.now_ms)
-        self.swarms = cluster.net.node(self.address)
-        self.holdings = Holdings(self.store, self.swarms, self.discovery, self.identity, SALT, now_ms=cluster.now_ms)
         self.counters = Counters()
+        self.beliefs = Beliefs(self.publishers, self.identity.node_id, self.counters, self.store.bans)
+        self.discovery = MemoryDiscovery(cluster.records, self.identity, address, cluster.now_ms, self.beliefs.believes)
+        self.swarms = cluster.net.node(self.address)
+        self.holdings = Holdings(
+            self.store, self.swarms, self.discovery, self.identity, lambda: cluster.realms, now_ms=cluster.now_ms
+        )
+        self.relays = Relays(self.store, self.holdings, self.identity)
+        self.trust = Trust(self.store.bans, lambda: cluster.now_ms() / 1000)
+        self.followers = Followers()
+        self.witness = Witness(self.store, self.holdings, self.identity)
+        self.upstreams = MemoryUpstreams(cluster.registry, *cluster.settings, counters=self.counters)
+        self.owners = Owners(self.store, self.holdings)
+        self.access = Access(self.upstreams, self.store, self.owners, self.counters)
         self.journal = Journal(lambda: cluster.now_ms() / 1000)
+        self.scrub = Scrub(self.store, self.holdings.drop)
+        self.suspects = Suspects(self.store, cluster.peers.of(self), self.journal)
         self.parts = Parts(
             store=self.store,
             discovery=self.discovery,
-            search=Search(self.discovery, self.journal, SALT, self.store.bans),
+            search=Search(self.discovery, self.journal, lambda: cluster.realms, self.store.bans),
             swarms=self.swarms,
-            peers=cluster.peers,
+            peers=cluster.peers.of(self),
+            relays=self.relays,
+            trust=self.trust,
+            suspects=self.suspects,
+            access=self.access,
+            owners=self.owners,
             holdings=self.holdings,
+            scrub=self.scrub,
             counters=self.counters,
             journal=self.journal,
+            node_id=self.identity.node_id,
         )
         self.flights = Flights(self.parts)
-        self.names = Names(self.store, self.discovery, self.holdings)
+        self.names = Names(
+            self.store,
+            self.discovery,
+            self.holdings,
+            self.access,
+            self.beliefs,
+            now=lambda: cluster.now_ms() / 1000,
+        )
         self.images = Images(self.parts, self.names, self.flights)
         self.holdings.seed(self.store.blobs())
         cluster.peers.nodes[self.host] = self
 
     async def close(self):
         await self.flights.close()
+        await self.suspects.close()
         await self.names.close()
+        await self.owners.close()
         self.store.close()
 
     async def restart(self):
         await self.close()
         self.start()
-        for row in self.store.names():
-            await self.holdings.republish(row)
+        await self.names.republish()
         await self.holdings.announce(self.store.blobs())
 
     def holder(self, *, complete=True):
@@ -187,7 +274,7 @@ class MemoryNode:
         blob = Blob.of(data)
         path = self.data_dir / "lie"
         path.write_bytes(data)
-        self.swarms.seed(Metainfo(digest, len(data), blob.metainfo.root, SALT), path, b"")
+        self.swarms.seed(Metainfo(digest, len(data), blob.metainfo.root, REALM), path, b"")
         await self.discovery.announce(digest, len(data), blob.metainfo.root, complete=True)
 
     async def read(self, digest, start=0, stop=None):
@@ -206,9 +293,12 @@ class MemoryNodes:
 
     def __init__(self, root):
         self.root = root
+        self.realms = (REALM,)
         self.records = MemoryCluster()
         self.net = MemoryNet()
         self.peers = FakePeers()
+        self.registry = MemoryRegistry()
+        self.settings = []
         self.nodes = []
 
     def now_ms(self):

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from p2player.errors import BlobNotFound, DigestMismatch, P2PlayerError, TransferStalled
 from p2player.pull.blob import HELD_BACK, RemoteBlob, StoredFile
+from p2player.pull.holders import Lead, Sighting
+from p2player.store import states
 
 
 class Reader:
@@ -88,7 +90,8 @@ async def test_a_reader_of_a_lie_never_gets_its_last_bytes_but_an_error(cluster,
     assert node.store.get(blob.digest) is None
 
 
-async def test_a_reader_of_a_failed_attempt_is_not_completed_by_a_later_good_one(cluster, make_blob):
+async def test_a_reader_of_a_failed_attempt_is_not_completed_by_a_later_good_one(cluster, make_blob, monkeypatch):
+    monkeypatch.setattr(states, "usable", lambda: False)  # or there would be no failed attempt
     liars, honest, node = [cluster.add(), cluster.add()], cluster.add(), cluster.add()
     blob, lie = make_blob(seed=1), make_blob(seed=2)
     for liar in liars:
@@ -162,29 +165,36 @@ class _EndingAttempt:
     """An attempt whose transfer ends while a reader waits for its second piece: the blob is a file by then, or never."""
 
     def __init__(self, blob, failure=None):
-        self.metainfo = SimpleNamespace(size=len(blob.data))
+        self.size = len(blob.data)
         self.is_verified = False
         self._blob = blob
-        self._failure = failure
+        self.failure = failure
+
+    def held(self):
+        return nullcontext()
 
     async def read(self, offset, stop, *, urgent):
         if offset == 0:
             return self._blob.data[:1000]
-        self.is_verified = self._failure is None
+        self.is_verified = self.failure is None
         raise TransferStalled("the transfer has ended")
 
     async def verified(self):
-        if self._failure:
-            raise self._failure
+        if self.failure:
+            raise self.failure
 
 
 def _remote(blob, attempt, path):
-    async def at_once():
+    async def at_once(after):
+        if after and attempt.failure:
+            raise attempt.failure
         return attempt
 
-    flights = SimpleNamespace(join=lambda *_: nullcontext(SimpleNamespace(attempt=at_once)))
-    claim = SimpleNamespace(metainfo=attempt.metainfo)
-    return RemoteBlob(blob.digest, [claim], flights, path)
+    async def landed():
+        pass
+
+    flights = SimpleNamespace(join=lambda *_: nullcontext(SimpleNamespace(attempt=at_once, landed=landed)))
+    return RemoteBlob(Lead(blob.digest, attempt.size, Sighting()), flights, path)
 
 
 async def test_a_slow_reader_goes_on_with_the_file_when_the_transfer_ends_under_it(make_blob, tmp_path):

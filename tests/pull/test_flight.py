@@ -1,19 +1,22 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from p2player.errors import BlobNotFound, DigestMismatch, DiskFull, TransferStalled
+from p2player.pull.holders import Lead, Sighting
 from p2player.pull.hunt import GIVE_UP, NO_START
 from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.memory import MemoryTransfer
 from p2player.swarm.metainfo import Metainfo
 
 
-def fly(node, digest, claims):
-    """Join the fetch of digest and return what it ends with."""
+def fly(node, digest, seen):
+    """Join the fetch of digest by what a look has found, or by these claims, and return what it ends with."""
+    sighting = seen if isinstance(seen, Sighting) else Sighting(tuple(seen))
 
     async def landed():
-        with node.flights.join(digest, claims) as flight:
+        with node.flights.join(Lead(digest, sighting.size, sighting)) as flight:
             return await flight.landed()
 
     return landed()
@@ -57,9 +60,9 @@ async def test_a_lying_root_never_enters_the_store_and_the_true_claim_is_used(cl
     for liar in liars:
         await liar.lie(blob.digest, lie.data)
     await honest.add(blob.data)
-    claims = await node.parts.search.look(blob.digest, LIKELY_ENOUGH)
-    assert claims[0].metainfo.root == lie.metainfo.root, "the lie is the likelier claim"
-    assert (await fly(node, blob.digest, claims)).root == blob.metainfo.root
+    seen = await node.parts.search.look(blob.digest, LIKELY_ENOUGH)
+    assert seen.claims[0].metainfo.root == lie.metainfo.root, "the lie is the likelier claim"
+    assert (await fly(node, blob.digest, seen)).root == blob.metainfo.root
     assert node.store.path(blob.digest).read_bytes() == blob.data
     assert node.store.bans() == {liar.identity.node_id.raw for liar in liars}
     assert node.staged() == []
@@ -122,9 +125,19 @@ async def test_a_claim_nobody_serves_is_dropped_for_one_that_somebody_does(clust
     before = asyncio.get_running_loop().time()
     await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
     assert asyncio.get_running_loop().time() - before < NO_START + 1
-    assert node.store.bans() == frozenset(), "who cannot be reached has not lied"
     assert node.staged() == []
     assert len(node.swarms.served) == 1
+    assert node.store.bans() == {ghost.identity.node_id.raw for ghost in ghosts}, "the blob has another root"
+
+
+async def test_who_cannot_be_reached_has_not_lied(cluster, make_blob):
+    gone, honest, node = cluster.add(), cluster.add(), cluster.add()
+    blob = make_blob()
+    await gone.discovery.announce(blob.digest, len(blob.data), blob.metainfo.root, complete=True)
+    cluster.peers.dead.add(gone.host)
+    await honest.add(blob.data)
+    assert await node.read(blob.digest) == blob.data
+    assert node.store.bans() == frozenset()
 
 
 async def test_a_size_that_does_not_fit_on_the_disk_does_not_hide_the_true_claim(cluster, make_blob):
@@ -172,6 +185,48 @@ async def test_a_stall_that_nobody_mends_ends_in_an_error(cluster, make_blob):
     assert node.staged() == []
     assert node.swarms.served == frozenset()
     assert [found.node_id for found in await stalled.discovery.find(blob.digest)] == []
+
+
+@pytest.mark.parametrize(("trickle", "is_given_up"), [(100, True), (64 * 1024, False)])
+async def test_who_sends_a_few_bytes_now_and_then_counts_as_one_who_sends_none(
+    cluster, make_blob, monkeypatch, trickle, is_given_up
+):
+    slow, node = cluster.add(), cluster.add()
+    blob = make_blob()
+    await slow.add(blob.data)
+    progress, loop = MemoryTransfer.progress, asyncio.get_running_loop()
+    began = loop.time()
+
+    def trickling(self):
+        return replace(progress(self), received=int((loop.time() - began) * trickle))
+
+    monkeypatch.setattr(MemoryTransfer, "progress", trickling)
+    with cluster.net.holding_back(slow.address):
+        fetching = asyncio.gather(fly(node, blob.digest, [blob.claim(slow)]), return_exceptions=True)
+        await asyncio.sleep(GIVE_UP if is_given_up else 2 * GIVE_UP)
+        await asyncio.sleep(2)
+        assert fetching.done() == is_given_up
+    (outcome,) = await fetching
+    assert isinstance(outcome, TransferStalled) == is_given_up
+
+
+async def test_a_holder_that_answers_and_is_not_at_its_first_byte_yet_is_waited_for(cluster, make_blob):
+    busy, node = cluster.add(), cluster.add()
+    blob = make_blob()
+    await busy.add(blob.data)
+    with cluster.net.holding_back(busy.address):
+        fetching = asyncio.gather(fly(node, blob.digest, [blob.claim(busy)]))
+        await asyncio.sleep(GIVE_UP - 1)
+    assert [blob.size for blob in await fetching] == [len(blob.data)]
+
+
+async def test_a_holder_that_does_not_answer_is_not_waited_for_as_long(cluster, make_blob):
+    gone, node = cluster.add(), cluster.add()
+    blob = make_blob()
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(TransferStalled):
+        await fly(node, blob.digest, [blob.claim(gone)])
+    assert NO_START <= asyncio.get_running_loop().time() - before < NO_START + 2
 
 
 async def test_to_keep_a_blob_may_take_longer_than_a_stall(cluster, make_blob, monkeypatch):
@@ -238,7 +293,7 @@ async def test_who_sends_other_bytes_for_a_small_blob_is_banned_and_another_is_a
     blob = make_blob(5000)
     await liar.add(blob.data)
     await honest.add(blob.data)
-    cluster.peers.lying.add(liar.host)
+    cluster.peers.lying[liar.host] = liar.identity.node_id
     cluster.peers.slow[honest.host] = 0.2
     assert await node.read(blob.digest) == blob.data
     assert node.store.bans() == {liar.identity.node_id.raw}
@@ -262,7 +317,7 @@ async def test_the_journal_tells_the_story(cluster, make_blob):
     await honest.add(blob.data)
     await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
     story = "\n".join(node.history(blob.digest))
-    for part in ("fetching", "was a lie", f"banned {liar.identity.node_id.short}", "landed"):
+    for part in ("claims differ", "fetching", f"banned {liar.identity.node_id.short}", "landed"):
         assert part in story
 
 
@@ -270,7 +325,7 @@ async def test_a_foreign_seed_is_shown_by_its_address_and_cannot_be_banned(clust
     foreign, node = cluster.add(), cluster.add()
     blob, lie = make_blob(seed=1), make_blob(seed=2)
     await foreign.lie(blob.digest, lie.data)
-    metainfo = Metainfo(blob.digest, len(lie.data), lie.metainfo.root, blob.metainfo.salt)
+    metainfo = Metainfo(blob.digest, len(lie.data), lie.metainfo.root, blob.metainfo.realm)
     with pytest.raises(TransferStalled):
         async for _ in node.images.fetch_known(metainfo, [foreign.address]):
             pass

@@ -7,6 +7,7 @@ from p2player.dht.records import NameRecord
 from p2player.oci.reference import Reference
 from p2player.peer.protocol import SMALL_BLOB
 from p2player.pull.holdings import referrers_scope, row_of
+from p2player.swarm.realm import Realm
 
 APP = Reference.parse("app:1")
 
@@ -37,12 +38,67 @@ async def test_what_is_not_held_or_has_just_gone_is_no_small_blob(cluster, make_
     assert node.holdings.small(blob.digest) is None
 
 
+async def test_what_the_disk_has_spoilt_is_no_small_blob_and_so_no_lie(cluster, make_blob):
+    node = cluster.add()
+    blob = make_blob(1000)
+    await node.add(blob.data)
+    node.store.path(blob.digest).write_bytes(blob.data[:-1])
+    assert node.holdings.small(blob.digest) is None
+
+
 async def test_what_is_dropped_is_neither_seeded_nor_announced(cluster, make_blob):
     node, other = cluster.add(), cluster.add()
     blob = make_blob()
     await node.add(blob.data)
     await node.holdings.drop([node.store.get(blob.digest)])
     assert node.swarms.served == frozenset()
+    assert await other.discovery.find(blob.digest) == []
+
+
+async def test_while_a_secret_is_changed_blobs_are_seeded_in_both_realms_and_found_in_the_current(cluster, make_blob):
+    before, after = cluster.realms[0], Realm(b"under the next secret")
+    node, other = cluster.add(), cluster.add()
+    blob, later = make_blob(), make_blob(2_000_000)
+    await node.add(blob.data)
+
+    def infohashes(*realms):
+        held = [one.metainfo for one in (blob, later) if node.store.get(one.digest)]
+        return {replace(metainfo, realm=realm).infohash for metainfo in held for realm in realms}
+
+    cluster.realms = (before, after)
+    node.holdings.follow_realms()
+    assert node.swarms.served == infohashes(before, after)
+    cluster.realms = (after, before)
+    node.holdings.follow_realms()
+    await node.add(later.data)
+    assert node.swarms.served == infohashes(before, after)
+    (claim,) = (await other.parts.search.look(blob.digest, 1)).claims
+    assert claim.metainfo.realm == after
+    cluster.realms = (after,)
+    node.holdings.follow_realms()
+    assert node.swarms.served == infohashes(after)
+    await node.holdings.drop([node.store.get(blob.digest)])
+    assert len(node.swarms.served) == 1
+
+
+async def test_what_is_dropped_while_a_secret_is_changed_is_seeded_nowhere(cluster, make_blob):
+    cluster.realms = (*cluster.realms, Realm(b"under the next secret"))
+    node = cluster.add()
+    blob = make_blob()
+    await node.add(blob.data)
+    assert len(node.swarms.served) == 2
+    await node.holdings.drop([node.store.get(blob.digest)])
+    assert node.swarms.served == frozenset()
+
+
+async def test_what_has_left_the_store_since_it_was_listed_is_not_announced(cluster, make_blob):
+    node, other = cluster.add(), cluster.add()
+    blob = make_blob(1000)
+    await node.add(blob.data)
+    listed = node.store.blobs()
+    await node.holdings.drop(listed)
+    node.store.remove([blob.digest])
+    await node.holdings.announce(listed)
     assert await other.discovery.find(blob.digest) == []
 
 
@@ -121,3 +177,26 @@ async def test_a_row_says_what_its_record_says(cluster, make_image):
     node = cluster.add()
     row = node.holdings.name_row(APP, make_image().document.descriptor)
     assert row_of(NameRecord.unpack(row.record)) == row
+
+
+async def test_name_of_a_private_image_is_shared_only_where_the_image_is(cluster, make_image, monkeypatch):
+    node = cluster.add()
+    image = make_image()
+    node.store.add_origin(image.document.digest, "registry.corp/x", private=True)
+    row = node.holdings.name_row(APP, image.document.descriptor, upstream=True)
+    with monkeypatch.context() as without_secret:
+        without_secret.setattr(node.holdings, "shares", lambda digest: not node.store.is_private(digest))
+        await node.holdings.republish(row)
+        assert await meaning(node) is None
+    await node.holdings.republish(row)
+    assert await meaning(node) == image.document.digest
+
+
+async def test_what_a_registry_said_is_not_taken_back_with_the_image(cluster, make_image):
+    node = cluster.add()
+    image = make_image()
+    row = node.holdings.name_row(APP, image.document.descriptor, upstream=True)
+    node.store.set_name(row)
+    await node.holdings.republish(row)
+    await node.holdings.unpublish(APP)
+    assert await meaning(node) == image.document.digest

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from p2player.errors import BlobNotFound, DiskFull, PeerUnreachable, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
+from p2player.pull.dispute import Standing, Verdict
 from p2player.pull.holders import Claim, Holder
 from p2player.pull.hunt import (
     FIRST_LOOKS,
     GIVE_UP,
     LOOK_AGAIN,
     NO_START,
+    RESCUE,
     STALLED,
     Ban,
     Begin,
@@ -24,6 +26,8 @@ from p2player.pull.hunt import (
     GiveUp,
     Hunt,
     Look,
+    Settle,
+    Stream,
 )
 from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.metainfo import Metainfo
@@ -96,6 +100,13 @@ def test_who_is_banned_is_neither_asked_nor_counted():
     assert hunt.found([claim(LIE, 1, 2), claim(TRUE, 3)], 0.0) == [Begin(claim(TRUE, 3))]
 
 
+def test_who_is_banned_meanwhile_is_neither_asked_nor_counted_any_more():
+    for meanwhile, after in (({node(3)}, Look(ANY)), (set(), Begin(claim(OTHER_LIE, 3)))):
+        hunt, now = begun(claim(TRUE, 1, 2), claim(OTHER_LIE, 3))
+        hunt.banned_meanwhile(frozenset(meanwhile))
+        assert hunt.failed(PeerUnreachable("gone"), now) == [after]
+
+
 def test_a_banned_node_that_says_what_others_say_is_left_out():
     hunt = Hunt(DIGEST, frozenset({node(1)}), 0.0)
     assert hunt.found([claim(TRUE, 1, 2)], 0.0) == [Begin(claim(TRUE, 2))]
@@ -114,18 +125,18 @@ def test_who_turns_up_with_another_claim_is_not_mixed_in():
 
 def test_a_lie_bans_those_who_said_they_have_it_and_the_next_claim_is_tried():
     hunt, now = begun(claim(LIE, 1, 2), claim(TRUE, 3))
-    assert hunt.lied(now) == [Ban((node(1), node(2))), Begin(claim(TRUE, 3))]
+    assert hunt.lied(now) == [Ban((node(1), node(2)), ANY), Begin(claim(TRUE, 3))]
 
 
 def test_one_who_was_still_fetching_a_lie_is_not_banned_for_it():
     victims = Claim(LIE, (holder(1), holder(2, complete=False)))
     hunt, now = begun(victims)
-    assert hunt.lied(now) == [Ban((node(1),)), Look(ANY)]
+    assert hunt.lied(now) == [Ban((node(1),), ANY), Look(ANY)]
 
 
 def test_a_lie_is_not_tried_again_whoever_repeats_it():
     hunt, now = begun(claim(LIE, 1))
-    assert hunt.lied(now) == [Ban((node(1),)), Look(ANY)]
+    assert hunt.lied(now) == [Ban((node(1),), ANY), Look(ANY)]
     (command,) = hunt.found([claim(LIE, 1, 2)], now)
     assert isinstance(command, GiveUp)
     assert isinstance(command.error, TransferStalled)
@@ -174,6 +185,34 @@ def test_who_never_sends_a_byte_is_dropped_soon_for_the_next_claim():
     assert hunt.tick(NO_START) == [Drop(), Begin(claim(TRUE, 3))]
 
 
+def test_who_is_connected_is_waited_for_longer_where_nobody_else_is_left():
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    hunt.found([claim(TRUE, 1, 2)], 0.0)
+    hunt.is_answered = True
+    hunt.tick(NO_START)
+    assert hunt.tick(GIVE_UP - 0.01) == []
+    assert hunt.tick(GIVE_UP) == [Drop()]
+
+
+def test_who_is_connected_at_first_and_gone_then_is_waited_for_no_longer():
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    hunt.found([claim(TRUE, 1)], 0.0)
+    hunt.is_answered = True
+    assert hunt.tick(NO_START) == [Look(ANY)]
+    hunt.is_answered = False
+    assert hunt.tick(NO_START + 0.25) == [Drop()]
+
+
+@pytest.mark.parametrize("has_origin", [False, True])
+def test_who_is_connected_and_silent_is_dropped_as_soon_where_there_is_another_way(has_origin):
+    hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=has_origin)
+    hunt.found([claim(TRUE, 1)] if has_origin else [claim(LIE, 1, 2), claim(TRUE, 3)], 0.0)
+    hunt.is_answered = True
+    patience = RESCUE if has_origin else NO_START
+    assert hunt.tick(patience - 0.01) == [Look(ANY)]
+    assert hunt.tick(patience) == [Drop(), Stream(alone=False) if has_origin else Begin(claim(TRUE, 3))]
+
+
 def test_who_has_sent_bytes_is_waited_for_longer():
     hunt, now = begun(claim(TRUE, 1))
     hunt.tick(now + NO_START)
@@ -193,6 +232,136 @@ def test_as_long_as_bytes_come_it_goes_on():
         hunt.found([claim(TRUE, 1)], now + later)
 
 
+def disputing(*claims, **knowing):
+    """Return a hunt that has two claims or more settled before it fetches."""
+    hunt = Hunt(DIGEST, frozenset(), 0.0, can_settle=True, **knowing)
+    assert hunt.found(claims, 0.0) == [Settle(claims)]
+    return hunt
+
+
+def verdict(refuted=(), **standings):
+    named = {"true": TRUE, "lie": LIE, "other": OTHER_LIE}
+    standings = {"true": Standing.UNHEARD, "lie": Standing.UNHEARD} | standings
+    return Verdict(dict.fromkeys(map(node, refuted), "lied"), {named[name]: how for name, how in standings.items()})
+
+
+def test_claims_that_differ_are_settled_before_one_is_fetched_and_the_refuted_are_banned():
+    hunt = disputing(claim(LIE, 1, 2), claim(TRUE, 3))
+    refuted = verdict({1}, lie=Standing.REFUTED, true=Standing.HEARD)
+    assert hunt.settled(refuted, 0.1, is_final=True) == [Ban((node(1),), "lied"), Begin(claim(TRUE, 3))]
+
+
+def test_without_a_way_to_judge_evidence_nothing_is_settled():
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    assert hunt.found([claim(LIE, 1), claim(TRUE, 2, 3)], 0.0) == [Begin(claim(TRUE, 2, 3))]
+
+
+def test_a_claim_that_only_fetchers_make_is_no_matter_of_dispute():
+    fetching = Claim(LIE, (holder(1, complete=False), holder(2, complete=False)))
+    hunt = Hunt(DIGEST, frozenset(), 0.0, can_settle=True)
+    assert hunt.found([fetching, claim(TRUE, 3)], 0.0) == [Begin(claim(TRUE, 3))]
+
+
+def test_who_was_not_heard_is_tried_after_who_was_and_is_not_banned():
+    hunt = disputing(claim(LIE, 1, 2), claim(TRUE, 3))
+    assert hunt.settled(verdict(true=Standing.HEARD), 0.1, is_final=True) == [Begin(claim(TRUE, 3))]
+    assert hunt.failed(PeerUnreachable("gone"), 1.0) == [Begin(claim(LIE, 1, 2))]
+
+
+def test_a_dispute_that_takes_long_does_not_hold_up_the_fetch_and_may_end_it_later():
+    hunt = disputing(claim(LIE, 1, 2), claim(TRUE, 3))
+    assert hunt.settled(verdict(), 2.0, is_final=False) == [Begin(claim(LIE, 1, 2))]
+    hunt.received(2.5)
+    refuted = verdict({1, 2}, lie=Standing.REFUTED, true=Standing.HEARD)
+    bans = [Ban((node(1),), "lied"), Ban((node(2),), "lied")]
+    assert hunt.settled(refuted, 3.0, is_final=True) == [*bans, Drop(), Begin(claim(TRUE, 3))]
+
+
+def test_what_is_found_meanwhile_waits_for_the_end_of_the_dispute():
+    hunt = disputing(claim(LIE, 1), claim(TRUE, 2))
+    assert hunt.tick(0.5) == [Look(ANY)]
+    assert hunt.found([claim(TRUE, 2, 3)], 0.6) == []
+    assert hunt.settled(verdict(true=Standing.HEARD), 0.7, is_final=True) == [Begin(claim(TRUE, 2, 3))]
+
+
+def test_another_claim_that_turns_up_later_is_settled_beside_the_fetch():
+    hunt = Hunt(DIGEST, frozenset(), 0.0, can_settle=True)
+    assert hunt.found([claim(LIE, 1)], 0.0) == [Begin(claim(LIE, 1))]
+    hunt.received(0.1)
+    assert hunt.found([claim(LIE, 1, 2), claim(TRUE, 3)], 0.3) == [
+        Connect((holder(2),)),
+        Settle((claim(LIE, 1, 2), claim(TRUE, 3))),
+    ]
+    refuted = verdict({1}, lie=Standing.REFUTED, true=Standing.HEARD)
+    assert hunt.settled(refuted, 0.4, is_final=True) == [Ban((node(1),), "lied"), Drop(), Begin(claim(TRUE, 3))]
+
+
+def test_a_fetch_from_which_bytes_come_is_not_given_up_for_a_claim_that_is_merely_heard():
+    hunt = Hunt(DIGEST, frozenset(), 0.0, can_settle=True)
+    hunt.found([claim(TRUE, 1)], 0.0)
+    hunt.received(0.1)
+    hunt.found([claim(TRUE, 1), claim(LIE, 2)], 0.3)
+    assert hunt.settled(verdict(lie=Standing.HEARD), 0.4, is_final=True) == []
+
+
+def test_a_fetch_from_which_nothing_comes_is_given_up_for_it():
+    hunt = Hunt(DIGEST, frozenset(), 0.0, can_settle=True)
+    hunt.found([claim(LIE, 1)], 0.0)
+    hunt.found([claim(LIE, 1), claim(TRUE, 2)], 0.3)
+    assert hunt.settled(verdict(true=Standing.HEARD), 0.4, is_final=True) == [Drop(), Begin(claim(TRUE, 2))]
+
+
+def test_when_all_who_make_any_claim_are_refuted_others_are_looked_for():
+    hunt = disputing(claim(LIE, 1), claim(OTHER_LIE, 2))
+    refuted = verdict({1, 2}, lie=Standing.REFUTED, other=Standing.REFUTED)
+    assert hunt.settled(refuted, 0.1, is_final=True)[2:] == [Look(ANY)]
+    assert hunt.found([claim(LIE, 1), claim(OTHER_LIE, 2), claim(TRUE, 3)], 0.2) == [Begin(claim(TRUE, 3))]
+
+
+def test_when_all_of_a_running_claim_are_refuted_it_ends_though_there_is_no_other():
+    hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=True, can_settle=True)
+    hunt.found([claim(LIE, 1)], 0.0)
+    hunt.found([claim(LIE, 1), claim(OTHER_LIE, 2)], 0.3)
+    refuted = verdict({1, 2}, lie=Standing.REFUTED, other=Standing.REFUTED)
+    assert hunt.settled(refuted, 0.4, is_final=True)[2:] == [Drop(), Stream(alone=False)]
+
+
+def test_a_size_that_the_manifest_does_not_say_is_neither_believed_nor_asked_about():
+    hunt = Hunt(DIGEST, frozenset(), 0.0, can_settle=True, known_size=TRUE.size)
+    assert hunt.found([claim(OTHER_LIE, 1, 2), claim(TRUE, 3)], 0.0) == [Begin(claim(TRUE, 3))]
+
+
+def test_a_manifest_with_a_wrong_size_does_not_hide_what_there_is():
+    hunt = Hunt(DIGEST, frozenset(), 0.0, can_settle=True, known_size=5)
+    assert hunt.found([claim(TRUE, 3)], 0.0) == [Begin(claim(TRUE, 3))]
+
+
+def test_new_claims_without_end_do_not_hold_up_a_fetch_without_end():
+    hunt = Hunt(DIGEST, frozenset(), 0.0, can_settle=True)
+    hunt.found([claim(TRUE, 1)], 0.0)
+    settlements = 0
+    for number in range(2, 20):
+        made_up = Metainfo(DIGEST, 1_000_000, bytes([number]) * 32)
+        commands = hunt.found([claim(made_up, number)], float(number))
+        settlements += len(commands)
+        if commands:
+            assert hunt.settled(verdict(), float(number), is_final=True) == []
+    assert settlements == 3
+
+
+def test_once_the_blob_is_here_who_signed_another_root_for_it_and_to_have_it_all_is_banned():
+    mixed = Claim(LIE, (holder(2), holder(3, complete=False)))
+    hunt, _ = begun(claim(TRUE, 1, 5), mixed, claim(OTHER_LIE, 4))
+    assert hunt.landed(TRUE.size, TRUE.root) == [Ban((node(2), node(4)), ANY)]
+    assert hunt.landed(TRUE.size, TRUE.root) == []
+
+
+def test_once_the_blob_is_here_nobody_is_banned_who_signed_its_root_or_none():
+    rootless = Claim(Metainfo(DIGEST, 5000, b""), (holder(2),))
+    hunt, _ = begun(claim(TRUE, 1), rootless)
+    assert hunt.landed(TRUE.size, TRUE.root) == []
+
+
 def test_nothing_can_fail_while_nothing_is_fetched():
     with pytest.raises(RuntimeError):
         Hunt(DIGEST, frozenset(), 0.0).lied(0.0)
@@ -207,6 +376,12 @@ steps = st.lists(
         st.just(("bytes",)),
         st.just(("lied",)),
         st.just(("failed",)),
+        st.tuples(
+            st.just("settled"),
+            st.frozensets(st.integers(1, 5), max_size=2),
+            st.lists(st.sampled_from(Standing), min_size=3, max_size=3),
+            st.booleans(),
+        ),
     ),
     max_size=60,
 )
@@ -216,12 +391,13 @@ class Conversation:
     """Plays the rest of a node to a hunt, and minds the rules."""
 
     def __init__(self, first, banned=frozenset()):
-        self.hunt = Hunt(DIGEST, banned, 0.0)
+        self.hunt = Hunt(DIGEST, banned, 0.0, can_settle=True)
         self.now = 0.0
         self.banned = set(banned)
         self.current = None
         self.looking = True
         self.is_over = False
+        self.settling = False
         self.say(("answer", first))
 
     def hear(self, commands):
@@ -231,6 +407,12 @@ class Conversation:
                 case Look():
                     assert not self.looking, "one look at a time"
                     self.looking = True
+                case Settle(disputed):
+                    assert not self.settling, "one dispute at a time"
+                    assert disputed
+                    for one in disputed:
+                        self.mind(one.holders)
+                    self.settling = True
                 case Begin(begun):
                     assert self.current is None, "one claim at a time"
                     assert begun.holders
@@ -265,6 +447,10 @@ class Conversation:
             case ("lied",) if self.current:
                 self.current = None
                 self.hear(self.hunt.lied(self.now))
+            case ("settled", refuted, standings, is_final) if self.settling:
+                self.settling = not is_final
+                by_claim = dict(zip(("true", "lie", "other"), standings, strict=True))
+                self.hear(self.hunt.settled(verdict(refuted, **by_claim), self.now, is_final=is_final))
             case ("failed",) if self.current:
                 self.current = None
                 self.hear(self.hunt.failed(PeerUnreachable("gone"), self.now))
@@ -287,6 +473,7 @@ def test_a_hunt_that_gets_no_more_bytes_always_ends(standing, events):
     for _ in range(500):
         if conversation.is_over:
             return
+        conversation.say(("settled", frozenset(), [Standing.UNHEARD] * 3, True))
         conversation.say(("answer", standing))
         if not conversation.is_over:
             conversation.say(("wait", 1.0))
@@ -296,7 +483,7 @@ def test_a_hunt_that_gets_no_more_bytes_always_ends(standing, events):
 def test_a_holder_that_has_it_all_by_now_counts_as_such():
     hunt, now = begun(Claim(TRUE, (holder(1, complete=False),)))
     assert hunt.found([claim(TRUE, 1)], now) == [Connect((holder(1),))]
-    assert hunt.lied(now)[0] == Ban((node(1),))
+    assert hunt.lied(now)[0] == Ban((node(1),), ANY)
     assert replace(holder(1), complete=False).peer.is_seed is False
 
 

@@ -8,6 +8,7 @@ from p2player.oci.manifest import MAX_DOCUMENT
 from p2player.oci.platform import Platform
 from p2player.oci.reference import Reference, Repository
 from p2player.pull.events import PullResult
+from p2player.upstream.settings import UpstreamSettings
 
 APP = Reference.parse("app:1")
 AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
@@ -146,9 +147,9 @@ async def test_a_manifest_is_fetched_over_the_peer_interface_and_kept(cluster, m
     seed, node = cluster.add(), cluster.add()
     image = make_image()
     await seed.add_image(image, "app:1")
-    assert await node.images.manifest(APP.repository, "1") == image.document
+    assert (await node.images.manifest(APP.repository, "1")).document == image.document
     cluster.peers.dead.add(seed.host)
-    assert await node.images.manifest(APP.repository, image.document.digest) == image.document
+    assert (await node.images.manifest(APP.repository, image.document.digest)).document == image.document
 
 
 async def test_tags_of_everybody_are_listed(cluster, make_image):
@@ -196,3 +197,18 @@ async def test_a_torrent_is_fetched_from_peers_named_by_hand(cluster, make_blob)
     assert node.store.path(blob.digest).read_bytes() == blob.data
     again = [event async for event in node.images.fetch_known(blob.metainfo, [])]
     assert again[-1] == told[-1], "what is here is not fetched again"
+
+
+async def test_referrers_of_its_registry_are_listed_beside_those_of_the_cluster(cluster, make_image):
+    place = Repository.of("registry.test", "team/app")
+    cluster.settings = [UpstreamSettings(place.registry, ("https://registry.test",))]
+    image = make_image()
+    upstream, seeded = make_image(1, subject=image.document), make_image(2, subject=image.document)
+    cluster.registry.put_document(place, upstream.document)
+    seed, node = cluster.add(), cluster.add()
+    await seed.add(*seeded.blobs)
+    both = {upstream.document.digest, seeded.document.digest}
+    assert {it.digest for it in await node.images.referrers(image.document.digest, place)} == both
+    cluster.registry.faults[place.registry] = "down"
+    listed = await node.images.referrers(image.document.digest, place)
+    assert [it.digest for it in listed] == [seeded.document.digest]

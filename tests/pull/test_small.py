@@ -52,8 +52,19 @@ async def test_a_slow_one_is_not_waited_for_but_not_given_up_either(cluster, ask
 
 
 async def test_a_liar_is_reported_and_the_next_is_asked(cluster, ask):
-    cluster.peers.lying.add("10.0.0.1")
+    cluster.peers.lying["10.0.0.1"] = cluster.nodes[0].identity.node_id
     assert await ask() == ("10.0.0.2", ["10.0.0.1"], 0)
+
+
+async def test_other_bytes_that_the_holder_has_not_signed_are_held_against_nobody(cluster, ask):
+    cluster.peers.lying |= {"10.0.0.1": None, "10.0.0.2": cluster.nodes[2].identity.node_id}
+    assert await ask() == ("10.0.0.3", [], 0)
+
+
+async def test_when_only_other_bytes_come_that_is_said(cluster, ask):
+    cluster.peers.lying = dict.fromkeys(cluster.peers.nodes)
+    with pytest.raises(PeerUnreachable, match="other bytes"):
+        await ask()
 
 
 async def test_nobody_answering_is_an_error_after_a_few_seconds(cluster, ask):

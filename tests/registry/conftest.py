@@ -13,8 +13,8 @@ from p2player.registry.endpoint import Endpoint
 
 
 @pytest.fixture
-def library():
-    return MemoryLibrary()
+def library(request):
+    return getattr(request, "param", MemoryLibrary)()
 
 
 @pytest.fixture

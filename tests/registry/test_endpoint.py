@@ -1,19 +1,34 @@
 import asyncio
 import json
 import logging
+import ssl
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
-from p2player.errors import AddressUnusable, TransferStalled, Unavailable
+from netsim.emulate.certificates import Authority
+from p2player.errors import (
+    AccessDenied,
+    AddressUnusable,
+    LoginRequired,
+    RateLimited,
+    TransferStalled,
+    Unavailable,
+    UpstreamUnreachable,
+)
 from p2player.oci.digest import Digest
 from p2player.oci.mediatypes import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from p2player.oci.reference import Repository
+from p2player.pull.memory import MemoryLibrary
+from p2player.registry.certificates import EndpointTls
 from p2player.registry.endpoint import Endpoint
+from p2player.registry.guard import Guard
+from p2player.upstream.port import Login
 
 HUB = Repository.parse("library/app")
 DATA = bytes(range(256)) * 4096  # 1 MiB
+TOKEN = "good-token-0123456789"
 
 
 @pytest.fixture(params=["streamed", "stored"])
@@ -46,6 +61,7 @@ async def test_says_that_it_is_a_registry(client, path):
     async with client.get(path) as response:
         assert response.status == 200
         assert response.headers["Docker-Distribution-Api-Version"] == "registry/2.0"
+        assert response.headers["WWW-Authenticate"] == 'Basic realm="p2player"'
         assert await response.json() == {}
 
 
@@ -296,9 +312,109 @@ async def test_referrers_are_listed_by_type(client, library, image, make_referre
         assert json.loads(await response.read())["manifests"] == []
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_tag_that_cannot_be_confirmed_says_how_old_it_is(client, library, image, method):
+    library.add_document(image, HUB, "1")
+    library.stale_for = 61.9
+    for headers, status in (({}, 200), ({"If-None-Match": f'"{image.digest}"'}, 304)):
+        async with client.request(method, "/v2/app/manifests/1", headers=headers) as response:
+            assert response.status == status
+            assert response.headers["Age"] == "61"
+            assert response.headers["Warning"] == '110 p2player "Response is Stale"'
+
+
+async def test_a_tag_that_is_confirmed_says_nothing_of_its_age(client, library, image):
+    library.add_document(image, HUB, "1")
+    async with client.get("/v2/app/manifests/1") as response:
+        assert not {"Age", "Warning"} & response.headers.keys()
+
+
+class Watching(MemoryLibrary):
+    """A library that remembers who asked, and has nothing for some of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.askers = []
+        self.refusal = None
+
+    def admit(self, asker):
+        self.askers.append(asker)
+        if self.refusal:
+            raise self.refusal
+
+    async def manifest(self, repository, target, asker="anonymous"):
+        self.admit(asker)
+        return await super().manifest(repository, target, asker)
+
+    async def blob(self, digest, repository=None, asker="anonymous"):
+        self.admit(asker)
+        return await super().blob(digest, repository, asker)
+
+    async def tags(self, repository, asker="anonymous"):
+        self.admit(asker)
+        return await super().tags(repository, asker)
+
+    async def referrers(self, digest, repository=None, asker="anonymous"):
+        self.admit(asker)
+        return await super().referrers(digest, repository, asker)
+
+
+@pytest.fixture
+def paths(library, image):
+    """One path of each kind, all of which are there."""
+    library.add_document(image, HUB, "1")
+    digest = library.add_blob(b"layer")
+    return [f"/v2/app/{path}" for path in ("manifests/1", f"blobs/{digest}", "tags/list", f"referrers/{digest}")]
+
+
+@pytest.mark.parametrize("library", [Watching], indirect=True)
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer a-token"}])
+async def test_the_library_is_told_who_asks(client, library, paths, headers):
+    for path in paths:
+        async with client.get(path, headers=headers) as response:
+            assert response.status == 200
+    assert library.askers == [Login("Bearer a-token") if headers else "anonymous"] * len(paths)
+
+
+@pytest.mark.parametrize("library", [Watching], indirect=True)
+@pytest.mark.parametrize(
+    ("refusal", "status", "code", "header"),
+    [
+        (
+            LoginRequired("no", challenge='Basic realm="r"'),
+            401,
+            "UNAUTHORIZED",
+            ("WWW-Authenticate", 'Basic realm="r"'),
+        ),
+        (AccessDenied("no"), 403, "DENIED", None),
+        (RateLimited("later"), 429, "TOOMANYREQUESTS", ("Retry-After", "1")),
+        (UpstreamUnreachable("down"), 503, "UNAVAILABLE", ("Retry-After", "1")),
+    ],
+)
+async def test_what_the_registry_refuses_is_refused(client, library, paths, refusal, status, code, header):
+    library.refusal = refusal
+    for path in paths:
+        async with client.get(path, headers={"Authorization": "Basic c2VjcmV0"}) as response:
+            assert response.status == status
+            assert await code_of(response) == code
+            assert header is None or header in response.headers.items()
+            assert "c2VjcmV0" not in await response.text()
+
+
+async def test_credentials_that_cannot_be_right_are_not_repeated(client, paths, counters, caplog):
+    with caplog.at_level(logging.DEBUG):
+        for path in paths:
+            async with client.get(path, headers={"Authorization": "secret: ö"}) as response:
+                assert response.status == 400
+                assert await code_of(response) == "UNAUTHORIZED"
+                assert "secret" not in await response.text()
+    assert "secret" not in caplog.text
+    assert counters.dropped == {"registry.malformed": len(paths)}
+
+
 async def test_when_nobody_answers_the_client_is_told_to_come_back(counters):
     class Nobody:
-        async def blob(self, _):
+        async def blob(self, *_):
             raise Unavailable("no node answers")
 
     async with answer_of(Nobody(), counters) as response:
@@ -309,7 +425,7 @@ async def test_when_nobody_answers_the_client_is_told_to_come_back(counters):
 
 async def test_a_bug_behind_the_endpoint_is_an_answer_too(counters):
     class Broken:
-        async def blob(self, _):
+        async def blob(self, *_):
             raise ZeroDivisionError("secret")
 
     async with answer_of(Broken(), counters) as response:
@@ -327,3 +443,62 @@ async def test_requests_that_cannot_be_right_are_counted(client, counters):
 async def test_a_port_in_use_is_said_so(endpoint, library, counters):
     with pytest.raises(AddressUnusable, match=str(endpoint[1])):
         await Endpoint(library, counters).start("127.0.0.1", endpoint[1])
+
+
+@pytest.fixture
+async def guarded(library, counters, tmp_path):
+    """The URL of an endpoint over TLS that asks for TOKEN, and what a client trusts."""
+    (tmp_path / "tokens").write_text(TOKEN)
+    (tmp_path / "authority").mkdir()
+    authority = Authority(tmp_path / "authority")
+    endpoint = Endpoint(
+        library,
+        counters,
+        guard=Guard.open(tmp_path / "tokens", counters),
+        tls=EndpointTls(*authority.issue("127.0.0.1")),
+    )
+    host, port = await endpoint.start("127.0.0.1", 0)
+    async with aiohttp.ClientSession(
+        f"https://{host}:{port}", connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=authority.ca))
+    ) as session:
+        yield session
+    await endpoint.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/", "/v2/app/manifests/1", "/v2/app/blobs/sha256:" + "0" * 64, "/v2/app/tags/list", "/", "/v2/x/../"]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+async def test_who_shows_no_token_learns_nothing_but_that_one_is_asked_for(guarded, method, path):
+    async with guarded.request(method, path) as response:
+        assert response.status == 401
+        assert response.headers["WWW-Authenticate"] == 'Basic realm="p2player"'
+        if method != "HEAD":
+            assert await code_of(response) == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize(
+    "shown", [{"P2Player-Token": TOKEN}, {"Authorization": aiohttp.encode_basic_auth("anyone", TOKEN)}]
+)
+async def test_who_shows_the_token_gets_blobs_over_tls_whole_and_in_parts(guarded, counters, blob, library, shown):
+    async with guarded.get("/v2/", headers=shown) as response:
+        assert response.status == 200
+    async with guarded.get(f"/v2/app/blobs/{blob}", headers=shown) as response:
+        assert await response.read() == DATA
+    async with guarded.get(f"/v2/app/blobs/{blob}", headers={**shown, "Range": "bytes=1000-1999"}) as response:
+        assert (response.status, await response.read()) == (206, DATA[1000:2000])
+    stored = (await library.blob(blob)).path is not None
+    assert counters.bytes["local"] == (len(DATA) + 1000 if stored else 0)
+
+
+@pytest.mark.parametrize("library", [Watching], indirect=True)
+async def test_the_login_beside_a_token_is_the_registrys_and_a_token_as_password_is_not(guarded, library):
+    path = "/v2/library/app/manifests/1"
+    for shown in (
+        {"P2Player-Token": TOKEN, "Authorization": "Bearer a-token"},
+        {"P2Player-Token": TOKEN},
+        {"Authorization": aiohttp.encode_basic_auth("anyone", TOKEN)},
+    ):
+        async with guarded.get(path, headers=shown):
+            pass
+    assert library.askers == [Login("Bearer a-token"), "anonymous", "anonymous"]

@@ -1,5 +1,6 @@
 """A Docker daemon as far as `docker save` needs one."""
 
+import asyncio
 import hashlib
 import http.server
 import io
@@ -10,6 +11,8 @@ import threading
 from pathlib import Path
 
 import pytest
+
+from tests.virtual_time import VirtualTimeLoop
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +71,9 @@ def serve_daemon(tmp_path):
     for daemon in running:
         daemon.shutdown()
         daemon.server_close()
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Follow a runtime in virtual time; everything else here speaks to real programs."""
+    virtual = item.path.name == "test_adoption.py"
+    return {"virtual": VirtualTimeLoop} if virtual else {"real": asyncio.SelectorEventLoop}

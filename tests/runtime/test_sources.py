@@ -50,3 +50,17 @@ def test_what_is_neither_a_kind_nor_a_file_is_refused_with_the_kinds_there_are(s
 def test_a_file_that_is_not_there_is_refused(tmp_path, kind):
     with pytest.raises(BadInput, match="cannot read"):
         open_source(f"{kind}:{tmp_path}/none")
+
+
+@pytest.mark.parametrize("spec", ["containerd:docker.io/library/app:1", "containerd@k8s.io:docker.io/library/app:1"])
+def test_an_image_of_containerds_is_a_source(tmp_path, monkeypatch, archive, spec):
+    (tmp_path / "image.tar").write_bytes(archive)
+    (tmp_path / "ctr").write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/asked\nexec cat {tmp_path}/image.tar\n')
+    (tmp_path / "ctr").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with open_source(spec) as source:
+        for blob in source.blobs():
+            blob.stream.read()
+        assert [image.name for image in source.images()] == ["app:1"]
+    namespace = "--namespace k8s.io " if "@" in spec else ""
+    assert (tmp_path / "asked").read_text() == f"{namespace}images export - docker.io/library/app:1\n"

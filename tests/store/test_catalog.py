@@ -1,4 +1,6 @@
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -6,6 +8,7 @@ from p2player.errors import DiskFull, StoreDamaged
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Descriptor
 from p2player.store.catalog import Catalog
+from p2player.store.database import VERSION
 from p2player.store.rows import Entry, NameRow, StoredBlob
 
 A, B, C, D, E = (Digest.of(letter) for letter in (b"a", b"b", b"c", b"d", b"e"))
@@ -96,9 +99,9 @@ def test_use_of_a_blob_that_is_gone_is_forgotten(catalog):
 
 def test_catalog_of_another_version_is_not_opened(tmp_path, catalog):
     with sqlite3.connect(tmp_path / "catalog.db") as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     connection.close()
-    with pytest.raises(ValueError, match="version 2"):
+    with pytest.raises(ValueError, match=f"version {VERSION + 1}"):
         Catalog.open(tmp_path / "catalog.db")
 
 
@@ -132,3 +135,22 @@ def test_damage_met_at_run_time_says_what_to_do(tmp_path):
         catalog.blobs()
     assert "start the daemon again" in caught.value.hint
     catalog.close()
+
+
+def test_closing_waits_for_whoever_is_reading(tmp_path):
+    for number in range(30):
+        catalog = Catalog.create(tmp_path / f"{number}.db", [], [])
+        reading = threading.Event()
+
+        def read_on(catalog=catalog, reading=reading):
+            while True:
+                catalog.removals()
+                reading.set()
+
+        with ThreadPoolExecutor() as threads:
+            readers = [threads.submit(read_on) for _ in range(3)]
+            assert reading.wait(10)
+            catalog.close()
+        for reader in readers:
+            with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+                reader.result()

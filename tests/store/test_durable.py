@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from p2player.errors import DiskFull
-from p2player.store.durable import disk_full, make_directory, replace_file
+from p2player.errors import DiskFull, StorageError
+from p2player.store.durable import disk_errors, make_directory, replace_file
 
 
 def test_replaced_file_has_the_new_content_and_leaves_nothing_beside(tmp_path):
@@ -26,11 +26,22 @@ def test_file_keeps_its_old_content_when_the_new_does_not_fit(tmp_path, monkeypa
     assert (tmp_path / "file").read_bytes() == b"old"
 
 
-@pytest.mark.parametrize(("code", "raised"), [(errno.ENOSPC, DiskFull), (errno.EDQUOT, DiskFull), (errno.EIO, OSError)])
-def test_only_want_of_space_is_a_full_disk(tmp_path, code, raised):
-    with pytest.raises(raised) as caught, disk_full(tmp_path):
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [
+        (errno.ENOSPC, DiskFull),
+        (errno.EDQUOT, DiskFull),
+        (errno.EIO, StorageError),
+        (errno.EROFS, StorageError),
+        (errno.EMFILE, StorageError),
+        (errno.ENOENT, FileNotFoundError),
+    ],
+)
+def test_a_failure_of_the_disk_says_what_to_do_about_it_and_others_stay_what_they_are(tmp_path, code, raised):
+    with pytest.raises(raised) as caught, disk_errors(tmp_path):
         raise OSError(code, os.strerror(code))
-    assert isinstance(caught.value, DiskFull) is (raised is DiskFull)
+    assert type(caught.value) is raised
+    assert raised is FileNotFoundError or caught.value.hint
 
 
 def test_directory_is_made_once(tmp_path):

@@ -8,8 +8,9 @@ from itertools import count
 
 import pytest
 
+from p2player.errors import StorageError
 from p2player.oci.digest import Digest
-from p2player.store.durable import disk_full
+from p2player.store.durable import disk_errors
 from p2player.store.store import Store
 
 SCOPE = "docker.io/library/x"
@@ -187,7 +188,7 @@ def test_index_json_that_cannot_be_written_does_not_stop_a_removal(store, make_i
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as disk:
-        disk.setattr("p2player.store.layout.replace_file", disk_full(tmp_path)(full))
+        disk.setattr("p2player.store.layout.replace_file", disk_errors(tmp_path)(full))
         store.remove_image(SCOPE, "1")
     assert store.blobs() == store.names() == []
     bring_in(store, image.blobs, image.row("2"))
@@ -206,7 +207,7 @@ def test_failed_publication_takes_its_files_back(store, make_image, bring_in, mo
 
     with monkeypatch.context() as disk:
         disk.setattr(os, "link", fail_late)
-        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        with pytest.raises(StorageError, match=os.strerror(errno.EIO)):
             bring_in(store, image.blobs, image.row())
     assert store.blobs() == store.names() == []
     assert files(tmp_path / "data") == set()

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2player.store.merkle import BLOCK, MAX_PIECE, MIN_PIECE, MerkleHasher, MerkleTree, piece_length
+from p2player.store.merkle import (
+    BLOCK,
+    MAX_PIECE,
+    MIN_PIECE,
+    MerkleHasher,
+    MerkleTree,
+    piece_length,
+    root_of_piece,
+    root_of_pieces,
+)
 
 MIB = 1024 * 1024
 EDGES = [1, BLOCK - 1, BLOCK, BLOCK + 1, MIN_PIECE - 1, MIN_PIECE, MIN_PIECE + 1, 3 * MIN_PIECE, 5 * MIN_PIECE + BLOCK]
@@ -70,3 +79,17 @@ def test_piece_length_is_a_bounded_power_of_two_and_makes_few_pieces(size):
 def test_piece_length_never_changes(size, length):
     # Nodes of different versions must come to the same info dictionary.
     assert piece_length(size) == length * 1024
+
+
+@pytest.mark.parametrize("size", [MIN_PIECE + 1, 3 * MIN_PIECE, 5 * MIN_PIECE + BLOCK, 16 * MIB + 1])
+def test_pieces_hash_up_to_the_layer_and_the_layer_to_the_root(size):
+    data = random.Random(size).randbytes(size)
+    tree, length = tree_of(data), piece_length(size)
+    layer = b"".join(root_of_piece(data[at : at + length], length) for at in range(0, size, length))
+    assert layer == tree.piece_layer
+    assert root_of_pieces(layer, length) == tree.root
+
+
+def test_a_layer_with_one_other_hash_has_another_root():
+    layer = random.Random(1).randbytes(5 * 32)
+    assert root_of_pieces(layer, MIN_PIECE) != root_of_pieces(layer[:-1] + b"x", MIN_PIECE)

@@ -41,6 +41,19 @@ def test_damaged_blob_can_be_fetched_again(filled):
     assert all(check.ok for check in filled.verify())
 
 
+def test_a_file_that_the_disk_cannot_read_goes_to_quarantine_and_another_failure_is_none_of_the_blob(filled):
+    unreadable, other = list(BLOBS)[:2]
+    filled.path(unreadable).unlink()
+    filled.path(unreadable).symlink_to("/proc/self/mem")  # gives EIO
+    assert [check.digest for check in filled.verify() if not check.ok] == [unreadable]
+    assert filled.get(unreadable) is None
+    filled.path(other).unlink()
+    filled.path(other).mkdir()
+    with pytest.raises(IsADirectoryError):
+        filled.check(filled.get(other))
+    assert filled.get(other) is not None
+
+
 def test_missing_file_is_dropped_from_the_catalog(filled):
     victim = next(iter(BLOBS))
     filled.path(victim).unlink()

@@ -6,10 +6,22 @@ import pytest
 
 from p2player.counters import Counters
 from p2player.oci.digest import Digest
+from p2player.peer.keyring import Keyring
+from p2player.peer.secret import ClusterSecret
+from p2player.peer.tls import ClusterTls
 from p2player.store.merkle import MerkleHasher, MerkleTree
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import SwarmPeer
+from p2player.swarm.realm import OPEN
 from p2player.swarm.session import LibtorrentSwarms
+
+
+def tls_of(raw):
+    """Return the certificates of a node that has this secret."""
+    return ClusterTls(Keyring.of(ClusterSecret(raw)))
+
+
+NO_TLS = tls_of(b"")
 
 
 @dataclass(frozen=True)
@@ -32,9 +44,9 @@ class Blob:
 
 @pytest.fixture
 def make_blob(tmp_path):
-    """Return a blob of size random bytes; `named` gives it another's digest, `salt` another swarm."""
+    """Return a blob of size random bytes; `named` gives it another's digest, `realm` another swarm."""
 
-    def make(size=1_000_000, *, seed=0, named=None, salt=b""):
+    def make(size=1_000_000, *, seed=0, named=None, realm=OPEN):
         data = random.Random(f"{size} {seed}").randbytes(size)
         hasher = MerkleHasher()
         hasher.update(data)
@@ -42,7 +54,7 @@ def make_blob(tmp_path):
         digest = named or Digest.of(data)
         path = tmp_path / f"blob-{size}-{seed}"
         path.write_bytes(data)
-        return Blob(data, path, Metainfo(digest, size, tree.root, salt), tree)
+        return Blob(data, path, Metainfo(digest, size, tree.root, realm), tree)
 
     return make
 
@@ -59,12 +71,12 @@ def counters():
 
 @pytest.fixture
 async def libtorrent_node(counters):
-    """Return a function that starts a libtorrent session on loopback."""
+    """Return a function that starts a libtorrent session on loopback, of a cluster without a secret or (`tls`) another."""
     running = []
 
-    async def start():
+    async def start(tls=NO_TLS):
         node_id = bytes([len(running) + 1]) * 20
-        swarms = await LibtorrentSwarms.start("127.0.0.1", 0, node_id, counters)
+        swarms = await LibtorrentSwarms.start("127.0.0.1", 0, node_id, counters, tls)
         running.append(swarms)
         return swarms, SwarmPeer(("127.0.0.1", swarms.port))
 

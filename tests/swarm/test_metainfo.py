@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 from p2player.errors import InvalidMetainfo
 from p2player.oci.digest import Digest
 from p2player.swarm.metainfo import Metainfo
+from p2player.swarm.realm import Realm
 
 DIGEST = Digest.of(b"blob")
-METAINFO = Metainfo(DIGEST, 1_000_000, bytes(range(32)), b"salt")
+METAINFO = Metainfo(DIGEST, 1_000_000, bytes(range(32)), Realm(b"salt"))
 
 metainfos = st.builds(
     Metainfo,
     st.sampled_from(["sha256", "sha512"]).map(lambda name: Digest(name, hashlib.new(name, b"blob").hexdigest())),
     st.integers(1, 1 << 43),
     st.binary(min_size=32, max_size=32).filter(any),
-    st.sampled_from([b"", b"of the cluster", bytes(32)]),
+    st.builds(Realm, st.sampled_from([b"", b"of the cluster", bytes(32)]), st.sampled_from([b"", b"a root"])),
 )
 
 
@@ -55,8 +56,9 @@ def test_libtorrent_takes_the_torrent_file_with_and_without_a_piece_layer(make_b
         replace(METAINFO, digest=Digest.of(b"other")),
         replace(METAINFO, size=1_000_001),
         replace(METAINFO, root=bytes(32)),
-        replace(METAINFO, salt=b""),
-        replace(METAINFO, salt=b"other"),
+        replace(METAINFO, realm=Realm()),
+        replace(METAINFO, realm=Realm(b"other")),
+        replace(METAINFO, realm=Realm(b"salt", b"a root")),
     ],
 )
 def test_whatever_differs_makes_another_swarm(other):
@@ -88,7 +90,10 @@ bencodable = st.recursive(
 )
 
 
-@given(st.sampled_from([b"name", b"file tree", b"piece length", b"meta version", b"source", b"more"]), bencodable)
+@given(
+    st.sampled_from([b"name", b"file tree", b"piece length", b"meta version", b"source", b"ssl-cert", b"more"]),
+    bencodable,
+)
 def test_a_torrent_with_any_key_of_any_other_kind_is_refused(key, value):
     info = lt.bdecode(METAINFO.info())
     try:
@@ -96,7 +101,7 @@ def test_a_torrent_with_any_key_of_any_other_kind_is_refused(key, value):
         is_same = lt.bdecode(raw)[b"info"] == info
     except (RuntimeError, OverflowError, ValueError):
         return  # libtorrent cannot even write it
-    if not is_same and key != b"source":
+    if not is_same and key not in {b"source", b"ssl-cert"}:
         with pytest.raises(InvalidMetainfo):
             Metainfo.from_torrent(raw)
 
@@ -110,6 +115,7 @@ def test_a_torrent_with_any_key_of_any_other_kind_is_refused(key, value):
         pytest.param(torrent(name=b"file.bin"), id="a name that is no file of it"),
         pytest.param(torrent(source=b"not hex"), id="a salt that is not hex"),
         pytest.param(torrent(source=7), id="a salt that is a number"),
+        pytest.param(torrent(**{"ssl-cert": 7}), id="a certificate that is a number"),
         pytest.param(
             torrent(file_tree={str(DIGEST).encode(): {b"": {b"length": 0, b"pieces root": METAINFO.root}}}), id="empty"
         ),

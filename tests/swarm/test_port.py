@@ -10,6 +10,8 @@ import pytest
 from p2player.errors import DiskFull, StorageError, TransferStalled
 from p2player.swarm.memory import MemoryNet
 from p2player.swarm.port import SwarmPeer
+from p2player.swarm.realm import Realm
+from tests.wrongbytes import require_same
 
 NOTHING_COMES = 0.3  # seconds; loopback and memory take a hundredth of it
 
@@ -47,9 +49,9 @@ async def test_every_piece_comes_and_the_file_and_the_tree_are_those_of_the_blob
     blob = make_blob(size)
     blob.seed(seed)
     transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [peer])
-    assert await all_pieces(transfer) == blob.pieces
+    require_same(await all_pieces(transfer), blob.pieces)
     assert await transfer.complete() == blob.tree
-    assert (tmp_path / "out").read_bytes() == blob.data
+    require_same((tmp_path / "out").read_bytes(), blob.data)
 
 
 async def test_progress_says_what_is_there_and_from_whom(add_node, blob, tmp_path):
@@ -65,6 +67,7 @@ async def test_progress_says_what_is_there_and_from_whom(add_node, blob, tmp_pat
     assert after.received >= len(blob.data)
     assert sum(after.by_peer.values()) >= len(blob.data)
     assert len(after.by_peer) == 1
+    assert (before.connected, after.connected) == (0, 1)
 
 
 async def test_a_piece_can_be_had_again_and_by_many_readers(add_node, blob, tmp_path):
@@ -82,7 +85,7 @@ async def test_without_a_peer_a_piece_waits_and_comes_once_one_is_connected(add_
     transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [])
     assert not await comes(transfer.piece(0))
     transfer.connect([peer])
-    assert await transfer.piece(0) == blob.pieces[0]
+    require_same(await transfer.piece(0), blob.pieces[0])
 
 
 async def test_who_has_fetched_seeds_on_from_where_the_file_was_moved_to(add_node, blob, tmp_path):
@@ -96,7 +99,7 @@ async def test_who_has_fetched_seeds_on_from_where_the_file_was_moved_to(add_nod
     seed.stop_seeding(blob.metainfo)
 
     onward = third.fetch(blob.metainfo, tmp_path / "third", [peer, second_peer])
-    assert await all_pieces(onward) == blob.pieces
+    require_same(await all_pieces(onward), blob.pieces)
     assert transfer.progress().done == len(blob.data)
     with pytest.raises(TransferStalled):
         await transfer.piece(0)
@@ -111,7 +114,7 @@ async def test_what_is_said_to_be_written_is_in_the_file(add_node, blob, tmp_pat
         upto = await transfer.written(at)
         assert upto > at
         data = (tmp_path / "out").read_bytes()
-        assert data[at * length : upto * length] == blob.data[at * length : upto * length]
+        require_same(data[at * length : upto * length], blob.data[at * length : upto * length])
         at = upto
 
 
@@ -121,7 +124,7 @@ async def test_who_still_fetches_gives_what_it_has(add_node, blob, tmp_path):
     followed = second.fetch(blob.metainfo, tmp_path / "second", [])
     following = third.fetch(blob.metainfo, tmp_path / "third", [replace(second_peer, is_seed=False)])
     followed.connect([peer])
-    assert await all_pieces(following) == blob.pieces
+    require_same(await all_pieces(following), blob.pieces)
 
 
 async def test_nobody_is_served_after_seeding_was_stopped(add_node, blob, tmp_path):
@@ -137,12 +140,12 @@ async def test_nobody_is_served_after_seeding_was_stopped(add_node, blob, tmp_pa
 
 async def test_who_does_not_know_the_salt_gets_nothing(add_node, make_blob, tmp_path):
     (seed, peer), (fetcher, _) = await add_node(), await add_node()
-    blob = make_blob(salt=b"of the cluster")
+    blob = make_blob(realm=Realm(b"of the cluster"))
     blob.seed(seed)
-    outside = fetcher.fetch(replace(blob.metainfo, salt=b""), tmp_path / "out", [peer])
+    outside = fetcher.fetch(replace(blob.metainfo, realm=Realm()), tmp_path / "out", [peer])
     assert not await comes(outside.piece(0))
     inside = fetcher.fetch(blob.metainfo, tmp_path / "in", [peer])
-    assert await all_pieces(inside) == blob.pieces
+    require_same(await all_pieces(inside), blob.pieces)
 
 
 async def test_a_damaged_file_is_never_taken_for_the_blob_and_a_good_one_helps(add_node, blob, tmp_path):
@@ -155,7 +158,7 @@ async def test_a_damaged_file_is_never_taken_for_the_blob_and_a_good_one_helps(a
     assert transfer.progress().done == 0
     blob.seed(good)
     transfer.connect([good_peer])
-    assert await all_pieces(transfer) == blob.pieces
+    require_same(await all_pieces(transfer), blob.pieces)
 
 
 async def test_bytes_under_a_name_that_is_not_theirs_are_the_verifiers_business(add_node, make_blob, tmp_path):
@@ -194,7 +197,7 @@ async def test_an_abandoned_transfer_fails_quietly_and_the_blob_can_be_fetched_a
         await getattr(transfer, how)(1)
     blob.seed(seed)
     again = fetcher.fetch(blob.metainfo, tmp_path / "second", [peer])
-    assert await all_pieces(again) == blob.pieces
+    require_same(await all_pieces(again), blob.pieces)
 
 
 async def test_a_reader_hears_of_it_when_the_blob_is_no_longer_seeded_here(add_node, blob, tmp_path):

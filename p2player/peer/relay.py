@@ -1,0 +1,244 @@
+"""Passing a blob on while it is still coming in: who may follow here, and where to go instead.
+
+Nodes that fetch the same new blob form a chain, each taking it from the one before, so that every uplink carries it once.
+A node that has its follower sends others on to that follower, and so to the end of the chain.
+"""
+
+import ipaddress
+import re
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final, Protocol, Self
+
+from aiohttp import web
+
+from p2player.oci.digest import Digest
+from p2player.peer.identity import NodeId
+from p2player.peer.protocol import (
+    DEPTH_HEADER,
+    FOLLOWERS_HEADER,
+    FRONT_HEADER,
+    INSIST_HEADER,
+    NEXT_HEADER,
+    NODE_HEADER,
+    OFFSET_HEADER,
+    SIZE_HEADER,
+    WRONG_HEADER,
+)
+from p2player.peer.segments import SEGMENT_BYTES, Segment, length_on_wire
+
+MAX_FOLLOWERS: Final = 1
+"""How many follow a node at most, as a rule: a second one would halve what the first gets when uplinks are the limit."""
+MAX_INSISTING: Final = 4
+"""How many at most when they insist, because the others they know are slow."""
+
+NO_SOURCE: Final = 1_000_000
+"""The depth of a node that has not found anybody to take a blob from."""
+_NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+
+class Relay(Protocol):
+    """A blob that is here up to `offset`, and may still be growing. It is passed on in whole, checked segments."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in the whole blob."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Bytes that can be passed on, from the front."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Over how many other nodes it comes from the registry; NO_SOURCE before it comes at all."""
+        ...
+
+    def front(self, offset: int) -> str:
+        """Return the digest of the first offset bytes, a number of whole segments, in hex; empty if it is not known."""
+        ...
+
+    def read(self, start: int) -> AsyncGenerator[tuple[Segment, bytes], None]:
+        """Yield the segments from the one at start to the end as they come. Raises once they come no more."""
+        ...
+
+    def warned(self, by: "Neighbour", wrong: int) -> None:
+        """Take note that a node says that some bytes, from `wrong` on, are not what the registry has."""
+        ...
+
+
+class Relays(Protocol):
+    """What can be followed here."""
+
+    def relay(self, digest: Digest) -> Relay | None:
+        """Return what can be followed of digest, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A node by its id and the address of its peer interface, as one header value: `ID HOST PORT`."""
+
+    node: NodeId
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the neighbour that text spells, or raise ValueError."""
+        node, host, port = text.split(" ")
+        return cls(NodeId.parse(node), str(ipaddress.ip_address(host)), _port(port))
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.host} {self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a node is with a blob: its size and what is there of it, in bytes, over how many others, how many follow.
+
+    `front` is the digest of as many bytes as were asked about, in hex, if it knows.
+    """
+
+    size: int
+    offset: int
+    depth: int = NO_SOURCE
+    followers: int = 0
+    front: str = ""
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Self:
+        """Return what an answer's headers say, or raise ValueError."""
+        try:
+            return cls(
+                _number(headers[SIZE_HEADER]),
+                _number(headers[OFFSET_HEADER]),
+                _number(headers[DEPTH_HEADER]),
+                _number(headers[FOLLOWERS_HEADER]),
+                headers.get(FRONT_HEADER, ""),
+            )
+        except KeyError as error:
+            raise ValueError(f"no {error}") from error
+
+    def to_headers(self) -> dict[str, str]:
+        """Return the headers that `of` reads."""
+        front = {FRONT_HEADER: self.front} if self.front else {}
+        return {
+            **front,
+            SIZE_HEADER: str(self.size),
+            OFFSET_HEADER: str(self.offset),
+            DEPTH_HEADER: str(self.depth),
+            FOLLOWERS_HEADER: str(self.followers),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A blob on its way from another node: how far that is, and segments from the asked start on, as they travel."""
+
+    standing: Standing
+    chunks: AsyncIterator[bytes]
+
+
+def neighbours_of(headers: Mapping[str, str]) -> tuple[Neighbour, ...]:
+    """Return whom an answer says to follow instead; what is no neighbour is left out."""
+    found = []
+    for text in headers.get(NEXT_HEADER, "").split(",")[:MAX_INSISTING]:
+        with suppress(ValueError):
+            found.append(Neighbour.parse(text.strip()))
+    return tuple(found)
+
+
+class Followers:
+    """Who takes what from this node just now."""
+
+    def __init__(self) -> None:
+        self._present: defaultdict[Digest, list[Neighbour]] = defaultdict(list)
+
+    def standing(self, digest: Digest, relay: Relay, front: int = 0) -> Standing:
+        """Return how far this node is with a blob, and what it knows of the first bytes of it."""
+        followers = len(self._present.get(digest, ()))
+        return Standing(relay.size, relay.offset, relay.depth, followers, relay.front(front) if front else "")
+
+    def instead(self, digest: Digest, newcomer: NodeId, *, insist: bool) -> tuple[Neighbour, ...]:
+        """Return whom a newcomer has to follow instead, none if it may follow here. Who comes back takes its own place."""
+        present = tuple(known for known in self._present.get(digest, ()) if known.node != newcomer)
+        return present if len(present) >= (MAX_INSISTING if insist else MAX_FOLLOWERS) else ()
+
+    @contextmanager
+    def serving(self, digest: Digest, follower: Neighbour) -> Iterator[None]:
+        """Count a follower while the context lasts."""
+        self._present[digest].append(follower)
+        try:
+            yield
+        finally:
+            self._present[digest].remove(follower)
+            if not self._present[digest]:
+                del self._present[digest]
+
+
+class RelayDesk:
+    """Answers those who want to follow."""
+
+    def __init__(self, relays: Relays) -> None:
+        self._relays = relays
+        self._followers = Followers()
+
+    async def answer(self, request: web.BaseRequest, digest: Digest) -> web.StreamResponse:
+        """Tell how far the blob is (HEAD), or send it from the asked segment on (GET): 404 without, 409 if others follow."""
+        relay = self._relays.relay(digest)
+        if relay is None:
+            return web.Response(status=404)
+        try:
+            front = _number(request.headers.get(FRONT_HEADER, "0"))
+            standing = self._followers.standing(digest, relay, front)
+            if request.method == "HEAD":
+                if (wrong := request.headers.get(WRONG_HEADER)) is not None:
+                    relay.warned(_follower(request), _number(wrong))
+                return web.Response(headers=standing.to_headers())
+            start = _number(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+            follower = _follower(request)
+        except ValueError:
+            return web.Response(status=400)
+        if start > relay.size or start % SEGMENT_BYTES:
+            return web.Response(status=416)
+        if instead := self._followers.instead(digest, follower.node, insist=INSIST_HEADER in request.headers):
+            return web.Response(status=409, headers={NEXT_HEADER: ", ".join(map(str, instead))})
+        response = web.StreamResponse(
+            headers={**standing.to_headers(), "Content-Length": str(length_on_wire(relay.size, start))}
+        )
+        with self._followers.serving(digest, follower):
+            await response.prepare(request)
+            await _send(request, response, relay, start)
+        return response
+
+
+async def _send(request: web.BaseRequest, response: web.StreamResponse, relay: Relay, start: int) -> None:
+    try:
+        async with aclosing(relay.read(start)) as segments:
+            async for segment, data in segments:
+                await response.write(segment.pack() + data)
+    except Exception:  # noqa: BLE001  (whatever it was: only the connection's end can tell the follower)
+        if request.transport is not None:
+            request.transport.abort()
+
+
+def _follower(request: web.BaseRequest) -> Neighbour:
+    """Return who asks: the id and port it gives itself, at the host it is seen at. Raises ValueError."""
+    node, port = request.headers.get(NODE_HEADER, "").split(" ")
+    return Neighbour(NodeId.parse(node), request.remote or "", _port(port))
+
+
+def _number(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"not a number: {text[:40]!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not 0 < (port := _number(text)) < 1 << 16:
+        raise ValueError(f"not a port: {port}")
+    return port

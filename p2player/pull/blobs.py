@@ -1,0 +1,109 @@
+"""Opening blobs and manifests by digest, wherever they are: here, in the cluster, or in the registry they were asked for in."""
+
+from p2player.errors import BlobNotFound, InvalidManifest, NotAllowed, NotFound, ReferenceNotFound, Unavailable
+from p2player.oci.digest import Digest
+from p2player.oci.manifest import MAX_DOCUMENT, Document
+from p2player.oci.reference import Repository
+from p2player.pull.blob import RemoteBlob, StoredFile
+from p2player.pull.flights import Flights
+from p2player.pull.holders import Lead, Origin
+from p2player.pull.parts import Parts
+from p2player.pull.port import OpenBlob
+from p2player.pull.search import LIKELY_ENOUGH
+from p2player.upstream.port import Asker, Kind
+
+_SIZES_KEPT = 10_000
+
+
+class Blobs:
+    """All that can be opened by digest. `repository` is where it is asked for, None if that is not known."""
+
+    def __init__(self, parts: Parts, flights: Flights) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._flights = flights
+        # From the manifests served lately: what a runtime asks for next, it has read there.
+        self._sizes: dict[tuple[Repository | None, Digest], int] = {}
+
+    async def open(self, digest: Digest, repository: Repository | None, asker: Asker, kind: Kind = "blobs") -> OpenBlob:
+        """Return the blob of this digest, if asker may have it. To open it moves no byte.
+
+        Raises BlobNotFound, LoginRequired, AccessDenied, Unavailable.
+        """
+        if (stored := self.stored(digest)) is not None:
+            await self._parts.access.allow(digest, repository, kind, asker)
+            return stored
+        return await self._remote(digest, repository, asker, kind)
+
+    def stored(self, digest: Digest) -> StoredFile | None:
+        """Return the blob if it is in the store, or None."""
+        if (blob := self._store.get(digest)) is None:
+            return None
+        self._parts.scrub.served(blob)
+        return StoredFile(digest, blob.size, self._store.path(digest))
+
+    def remote(self, lead: Lead) -> RemoteBlob:
+        """Return a blob that is not here, which is fetched by this lead when it is read."""
+        return RemoteBlob(lead, self._flights, self._store.path(lead.digest))
+
+    async def document(self, digest: Digest, repository: Repository | None, asker: Asker) -> Document:
+        """Return the manifest or index of this digest. Raises ReferenceNotFound, or InvalidManifest if it is none."""
+        if (document := self._store.document(digest)) is not None:
+            await self._parts.access.allow(digest, repository, "manifests", asker)
+        else:
+            document = await self._fetch_document(digest, repository, asker)
+        for child in document.children:
+            self._sizes[repository, child.digest] = child.size
+        while len(self._sizes) > _SIZES_KEPT:
+            del self._sizes[next(iter(self._sizes))]
+        return document
+
+    async def _fetch_document(self, digest: Digest, repository: Repository | None, asker: Asker) -> Document:
+        try:
+            blob = await self.open(digest, repository, asker, "manifests")
+            if blob.size > MAX_DOCUMENT:
+                raise InvalidManifest(f"{digest} has {blob.size} bytes, which is too much for a manifest")
+            if isinstance(blob, RemoteBlob):
+                with blob.join() as flight:
+                    await flight.landed()
+        except BlobNotFound as error:
+            raise ReferenceNotFound(f"no node has a manifest {digest}", hint=error.hint) from error
+        if document := self._store.document(digest):
+            return document
+        raise InvalidManifest(f"{digest} is a blob, but not a manifest", hint=f"fetch it with: p2player fetch {digest}")
+
+    async def _remote(self, digest: Digest, repository: Repository | None, asker: Asker, kind: Kind) -> RemoteBlob:
+        access = self._parts.access
+        if (flight := self._flights.get(digest)) is not None:
+            await access.allow(digest, repository, kind, asker, flagged=flight.lead.sighting.is_private)
+            return self.remote(flight.lead)
+        origin = self._origin(repository, kind, asker)
+        search = self._parts.search
+        sighting = await (search.look(digest, LIKELY_ENOUGH) if origin else search.look_twice(digest))
+        known_size = self._sizes.get((repository, digest))
+        size = sighting.size_by(known_size)
+        if sighting:
+            await access.allow(digest, repository, kind, asker, flagged=sighting.is_private)
+        if origin is not None and known_size is None and not sighting.claims:
+            size = await self._size_upstream(digest, origin, size)
+        elif origin is not None and not sighting:
+            await access.admit(origin.repository, digest, kind, asker)
+        if size is None:
+            raise BlobNotFound(f"nobody knows how large {digest} is", hint="try again once somebody has all of it")
+        return self.remote(Lead(digest, size, sighting, origin, known_size))
+
+    async def _size_upstream(self, digest: Digest, origin: Origin, told: int | None) -> int:
+        """Return what the registry says; what nodes that fetch it have told counts only if that says nothing."""
+        access = self._parts.access
+        try:
+            whom = await access.admit(origin.repository, digest, origin.kind, origin.asker)
+            return await access.upstreams.check(origin.repository, digest, origin.kind, whom)
+        except (Unavailable, NotFound, NotAllowed):
+            if told is None:
+                raise
+            return told
+
+    def _origin(self, repository: Repository | None, kind: Kind, asker: Asker) -> Origin | None:
+        if repository is None or self._parts.access.upstreams.settings(repository.registry) is None:
+            return None
+        return Origin(repository, kind, asker)

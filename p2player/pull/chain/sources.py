@@ -1,0 +1,195 @@
+"""Taking a blob in: from its registry as it comes, or from another node, segment by segment, each checked before it is taken."""
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Final, Protocol
+
+from p2player.errors import NotFound, PeerUnreachable
+from p2player.oci.digest import Digest
+from p2player.peer.identity import NodeId
+from p2player.peer.relay import Neighbour, Sent, Standing
+from p2player.peer.segments import SEGMENT_BYTES, Segment, SegmentReader, end_of
+from p2player.pull.access import Access
+from p2player.pull.chain.comparing import BLOCK, first_difference, first_wrong
+from p2player.pull.chain.growing import Growing
+from p2player.pull.chain.incoming import Incoming, Received
+from p2player.pull.chain.trust import Trust
+from p2player.pull.holders import Lead
+from p2player.upstream.port import UPSTREAM
+
+ANSWER_WITHIN: Final = 2.0
+"""Seconds in which a node is to say how far it is. A busy one may need them; one that is gone mostly says so at once."""
+
+MAX_SIGNERS: Final = 8
+"""How many may have signed what comes over one connection: each is a node that took over from the one before. Whoever changes
+its key with each segment could not be left by it."""
+
+
+class Forged(PeerUnreachable):
+    """A segment that its signer has not signed, or that is not of the bytes that came with it."""
+
+
+class NotBelieved(PeerUnreachable):
+    """A segment signed by somebody who is not believed. Who passes it on may not have found that out yet."""
+
+
+class TooManySigners(PeerUnreachable):
+    """More have signed what comes than can be honest."""
+
+
+class Followable(Protocol):
+    """How other nodes are followed; `peer.client.PeerClient` does it."""
+
+    async def standing(
+        self,
+        host: str,
+        port: int,
+        digest: Digest,
+        *,
+        front: int = 0,
+        wrong: int | None = None,
+        timeout: float,  # noqa: ASYNC109  (for one node)
+    ) -> Standing | None:
+        """Return how far a node is with a blob, and the digest of the first `front` bytes; None if it does not say.
+
+        Tell it where a block is `wrong` that was passed on, if that was found out.
+        """
+        ...
+
+    def follow(
+        self, host: str, port: int, digest: Digest, start: int, *, insist: bool
+    ) -> AbstractAsyncContextManager[Sent]:
+        """Open the segments of a blob from the one at start on. Raises PeerUnreachable, SentOn."""
+        ...
+
+
+class Sources:
+    """Where the bytes of one fetch come from. `by_source` counts them; the registry is `upstream`."""
+
+    def __init__(
+        self, lead: Lead, growing: Growing, incoming: Incoming, access: Access, peers: Followable, trust: Trust
+    ) -> None:
+        self.by_source: Counter[str] = Counter()
+        self._lead = lead
+        self._growing = growing
+        self._incoming = incoming
+        self._access = access
+        self._peers = peers
+        self._trust = trust
+
+    async def from_registry(self) -> None:
+        """Take the rest from the registry. Raises P2PlayerError."""
+        if (origin := self._lead.origin) is None:
+            raise ValueError("there is no registry to ask")
+        async with self._access.open(origin, self._lead.digest, self._growing.offset) as sent:
+            self._require_size(sent.size, "the registry")
+            async for data in sent.chunks:
+                await self._append(data)
+
+    async def from_neighbour(
+        self, neighbour: Neighbour, *, insist: bool, is_recorded: bool, on_answer: Callable[[Standing], None]
+    ) -> None:
+        """Take the rest from another node; is_recorded: its address stands in a record that it has signed.
+
+        on_answer hears how far it is, as soon as it lets this node follow.
+        Raises SentOn, or PeerUnreachable: Forged, NotBelieved or TooManySigners if it is not what it should be.
+        """
+        start, node = self._incoming.boundary, neighbour.node
+        reader = SegmentReader(self._lead.size, start)
+        connection = object()
+        signers: set[NodeId] = set()
+
+        async def hand_on(data: bytes) -> None:
+            try:
+                segments = reader.feed(data)
+            except ValueError as error:
+                raise PeerUnreachable(f"{node.short} sends no segments: {error}") from error
+            for segment, content in segments:
+                signers.add(segment.node)
+                if len(signers) > MAX_SIGNERS:
+                    raise TooManySigners(f"{node.short} passes on what too many have signed")
+                if not self.believes(segment.node):
+                    raise NotBelieved(f"{node.short} passes on what {segment.node.short} has signed")
+                received = Received(segment, node if is_recorded else None, connection)
+                # Checked where it is written: a change of threads costs as much as the check.
+                check = partial(self._check, node, segment, content)
+                self.by_source[node.short] += await self._incoming.add(received, content, check)
+
+        following = self._peers.follow(neighbour.host, neighbour.port, self._lead.digest, start, insist=insist)
+        async with following as sent:
+            self._require_size(sent.standing.size, node.short)
+            on_answer(sent.standing)
+            async for data in sent.chunks:
+                await hand_on(data)
+
+    async def standing(self, neighbour: Neighbour, front: int) -> Standing | None:
+        """Return how far another node is, and what it has as the first `front` bytes; None if it does not say in time."""
+        return await self._peers.standing(
+            neighbour.host, neighbour.port, self._lead.digest, front=front, timeout=ANSWER_WITHIN
+        )
+
+    async def warn(self, neighbour: Neighbour, wrong: int) -> None:
+        """Tell another node that the block at wrong, as it came here, is not what the registry has."""
+        await self._peers.standing(
+            neighbour.host, neighbour.port, self._lead.digest, wrong=wrong, timeout=ANSWER_WITHIN
+        )
+
+    async def compare(self, neighbour: Neighbour, differs: int) -> int | None:
+        """Return where the first block begins that is wrong here, given that a node has other first `differs` bytes.
+
+        None if its own are wrong, or if that cannot be told. Raises P2PlayerError.
+        """
+
+        async def theirs(offset: int) -> str:
+            standing = await self.standing(neighbour, offset)
+            return standing.front if standing else ""
+
+        start = await first_difference(self._growing.front, theirs, differs)
+        return None if start is None else await self._wrong_block(start)
+
+    async def sample(self, block: int) -> int | None:
+        """Return where the first block begins that is wrong here, if the one at `block` is, else None. Raises P2PlayerError."""
+        if await self.is_right(block):
+            return None
+
+        async def is_right(segment: int) -> bool:
+            return await self._wrong_block(segment) is None
+
+        first = await first_wrong(is_right, block // SEGMENT_BYTES * SEGMENT_BYTES)
+        return await self._wrong_block(first)
+
+    async def is_right(self, block: int) -> bool:
+        """Tell whether the registry has the same block as is here. Raises P2PlayerError."""
+        stop = min(block + BLOCK, self._lead.size)
+        return await self._of_registry(block, stop) == await self._growing.read_all(block, stop)
+
+    async def _wrong_block(self, segment: int) -> int | None:
+        """Return where the first block begins in the segment at an offset that is not what the registry has."""
+        stop = end_of(segment, self._lead.size)
+        there, here = await self._of_registry(segment, stop), await self._growing.read_all(segment, stop)
+        blocks = range(0, stop - segment, BLOCK)
+        return next((segment + at for at in blocks if here[at : at + BLOCK] != there[at : at + BLOCK]), None)
+
+    async def _of_registry(self, start: int, stop: int) -> bytes:
+        if (origin := self._lead.origin) is None:
+            raise NotFound(f"there is no registry to ask for {self._lead.digest}")
+        async with self._access.open(origin, self._lead.digest, start, stop) as sent:
+            return b"".join([chunk async for chunk in sent.chunks])
+
+    def believes(self, node: NodeId) -> bool:
+        """Tell whether a node is followed, and what it has signed is taken."""
+        return self._trust.believes(node, self._lead.digest)
+
+    async def _append(self, data: bytes) -> None:
+        await self._incoming.append(data)
+        self.by_source[UPSTREAM] += len(data)
+
+    def _check(self, sender: NodeId, segment: Segment, data: bytes) -> None:
+        if not (segment.is_of(data) and segment.is_signed(self._lead.digest, self._lead.size)):
+            raise Forged(f"{sender.short} sends segments that are not what {segment.node.short} has signed")
+
+    def _require_size(self, size: int, name: str) -> None:
+        if size != self._lead.size:
+            raise PeerUnreachable(f"{name} has {size} bytes for {self._lead.digest}, not {self._lead.size}")

@@ -1,0 +1,98 @@
+"""Finds out which of the peers that may have sent wrong pieces of a blob has lied.
+
+A swarm tells at which address a piece came in that does not belong to the blob's hash tree. That alone is held against
+nobody: the peer may be a node whose disk has spoilt the piece, the address may be one that the peer connected from, and it
+names itself as it likes. So the nodes it may be are asked over the peer interface for the same pieces, signed. An honest
+node reads what it signs just then, and keeps silent about what is spoilt; a wrong piece under a signature is a lie.
+
+A liar that shows right pieces when asked is not found out, nor one that connects to us under no name that is known: they
+are not asked for more of this blob, and cost what they sent.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from random import SystemRandom
+from typing import Final
+
+from p2player.errors import BlobNotFound, PeerUnreachable
+from p2player.oci.digest import Digest
+from p2player.peer.client import PeerClient
+from p2player.peer.evidence import open_piece
+from p2player.peer.identity import NodeId
+from p2player.pull.holders import Holder
+from p2player.pull.journal import Journal
+from p2player.store.merkle import HASH_BYTES, piece_length, root_of_piece
+from p2player.store.store import Store
+from p2player.swarm.port import Address, Spoilt
+from p2player.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+_MAX_ASKED: Final = 8
+"""How many nodes are asked about one blob: who names itself after others must not make this node ask all of them."""
+_PIECES: Final = 4
+"""How many pieces each is asked for. They are drawn, so that it cannot be known which."""
+_ANSWER_SECONDS: Final = 5.0
+_SEND_BYTES: Final = 1e6
+"""Bytes a second at which a piece comes, at worst."""
+
+_random = SystemRandom()
+
+
+class Suspects:
+    """Asks in the background: whoever waits for the blob has it already."""
+
+    def __init__(self, store: Store, peers: PeerClient, journal: Journal) -> None:
+        self._store = store
+        self._peers = peers
+        self._journal = journal
+        self._tasks = Tasks("suspects")
+        # A piece has up to 4 MiB, and none of this is urgent.
+        self._turn = asyncio.Lock()
+
+    def question(self, digest: Digest, spoilt: Spoilt, holders: Iterable[Holder]) -> None:
+        """Find out which of those holders of a blob, which is here by now, lied when something of it came wrong."""
+        if not spoilt.pieces:
+            return
+        asked = [holder for holder in holders if _may_be(holder, spoilt)][:_MAX_ASKED]
+        pieces = _random.sample(sorted(spoilt.pieces), min(_PIECES, len(spoilt.pieces)))
+        for holder in asked:
+            if holder.node and holder.http:
+                self._tasks.spawn(self._ask(digest, holder.node, holder.http, pieces), f"ask {holder}")
+
+    async def close(self) -> None:
+        """Ask no more."""
+        await self._tasks.close()
+
+    async def _ask(self, digest: Digest, node: NodeId, http: Address, pieces: Iterable[int]) -> None:
+        try:
+            for index in pieces:
+                async with self._turn:
+                    if await self._is_lie(digest, node, http, index):
+                        reason = f"sent wrong pieces of {digest}, and signed them"
+                        self._journal.add(digest, f"banned {node.short}, which lied: it {reason}")
+                        log.warning("node %s is banned: it %s", node, reason)
+                        await asyncio.to_thread(self._store.ban, node.raw, reason)
+                        return
+        except (PeerUnreachable, BlobNotFound, ValueError) as error:
+            self._journal.add(digest, f"{node.short} may have sent wrong pieces, and does not show them: {error}")
+        else:
+            self._journal.add(digest, f"{node.short} may have sent wrong pieces, but shows the right ones")
+
+    async def _is_lie(self, digest: Digest, node: NodeId, http: Address, index: int) -> bool:
+        """Tell whether a node signs another piece than the blob has. Raises PeerUnreachable, BlobNotFound, ValueError."""
+        blob = self._store.get(digest)
+        layer = self._store.piece_layer(digest)
+        if blob is None:
+            raise BlobNotFound(f"{digest} has left the store")
+        length = piece_length(blob.size)
+        right = layer[index * HASH_BYTES : (index + 1) * HASH_BYTES]
+        patience = _ANSWER_SECONDS + length / _SEND_BYTES
+        data = open_piece(node, digest, index, await self._peers.piece(*http, digest, index, timeout=patience))
+        is_whole = len(data) == min(length, blob.size - index * length)
+        return not is_whole or await asyncio.to_thread(root_of_piece, data, length) != right
+
+
+def _may_be(holder: Holder, spoilt: Spoilt) -> bool:
+    return holder.swarm in spoilt.addresses or (holder.node is not None and holder.node.short in spoilt.names)

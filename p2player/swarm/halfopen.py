@@ -1,0 +1,71 @@
+"""An end for connections that never get through the TLS handshake of a swarm port.
+
+libtorrent waits for such a handshake as long as the other end likes, with no limit to how many there are, so that anybody
+could use up this process's descriptors. What it has accepted can be seen among them; what it has let in, it tells.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from p2player.swarm.port import Address
+
+HANDSHAKE_SECONDS: Final = 10.0
+MAX_AT_ONCE: Final = 256
+_DESCRIPTORS: Final = Path("/proc/self/fd")
+
+
+class HalfOpen:
+    """Those who have connected to a port of this process and are not let in yet."""
+
+    def __init__(self, port: int, *, seconds: float = HANDSHAKE_SECONDS, at_once: int = MAX_AT_ONCE) -> None:
+        self._port = port
+        self._seconds = seconds
+        self._at_once = at_once
+        self._since: dict[Address, float] = {}
+        self._let_in: set[Address] = set()
+
+    def let_in(self, peer: Address) -> None:
+        """Take note that a peer's handshake has succeeded."""
+        self._let_in.add(peer)
+
+    def look(self, now: float) -> int:
+        """Cut off who has taken too long at time now, and the oldest of those that are too many; returns how many."""
+        present = dict(_accepted(self._port))
+        try:
+            self._let_in.intersection_update(present)
+            self._since = {peer: self._since.get(peer, now) for peer in present if peer not in self._let_in}
+            waiting = sorted(self._since, key=self._since.__getitem__)
+            late = [peer for peer in waiting if now - self._since[peer] > self._seconds]
+            doomed = dict.fromkeys([*late, *waiting[: max(0, len(waiting) - self._at_once)]])
+            for peer in doomed:
+                with suppress(OSError):  # it has left by itself
+                    present[peer].shutdown(socket.SHUT_RDWR)
+            return len(doomed)
+        finally:
+            for connection in present.values():
+                connection.close()
+
+
+def _accepted(port: int) -> Iterator[tuple[Address, socket.socket]]:
+    """Yield the other end of each connection that this process has accepted at port, and a descriptor of its own for it."""
+    for link in _DESCRIPTORS.iterdir():
+        with suppress(OSError):  # it was closed meanwhile, or has no other end
+            if not str(link.readlink()).startswith("socket:"):
+                continue
+            connection = socket.socket(fileno=os.dup(int(link.name)))
+            try:
+                is_here = connection.family in {socket.AF_INET, socket.AF_INET6} and (
+                    connection.type == socket.SOCK_STREAM and connection.getsockname()[1] == port
+                )
+                peer = connection.getpeername()[:2] if is_here else None
+            except OSError:
+                connection.close()
+                raise
+            if peer is None:
+                connection.close()
+            else:
+                yield peer, connection

@@ -1,0 +1,200 @@
+import asyncio
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2player.errors import PeerUnreachable, TransferStalled
+from p2player.oci.digest import Digest
+from p2player.peer.client import PeerClient, SentOn
+from p2player.peer.identity import Identity, NodeId
+from p2player.peer.protocol import NODE_HEADER, relay_path
+from p2player.peer.relay import MAX_INSISTING, NO_SOURCE, Neighbour, Standing, neighbours_of
+from p2player.peer.segments import SEGMENT_BYTES, Segment, SegmentReader, end_of, new_run
+
+DATA = bytes(range(256)) * 4000
+DIGEST = Digest.of(DATA)
+SIGNER = Identity.from_seed(bytes(32))
+RUN = new_run()
+
+
+def node(number):
+    return NodeId(bytes([number]) * 20)
+
+
+class SlowRelay:
+    """A blob whose bytes come when they are let through."""
+
+    size = len(DATA)
+    depth = 3
+
+    def __init__(self):
+        self.offset = 0
+        self.moved = asyncio.Condition()
+        self.failure = None
+        self.readers = 0
+
+    async def let_through(self, offset, failure=None):
+        async with self.moved:
+            self.offset, self.failure = offset, failure
+            self.moved.notify_all()
+
+    async def read(self, start):
+        self.readers += 1
+        try:
+            while start < self.size:
+                stop = end_of(start, self.size)
+                async with self.moved:
+                    while self.offset < stop and not self.failure:
+                        await self.moved.wait()
+                if self.failure:
+                    raise self.failure
+                data = DATA[start:stop]
+                yield Segment.sign(SIGNER, RUN, DIGEST, self.size, start, data), data
+                start = stop
+        finally:
+            self.readers -= 1
+
+
+@pytest.fixture
+async def relay(relays):
+    relays.relays[DIGEST] = SlowRelay()
+    return relays.relays[DIGEST]
+
+
+@pytest.fixture
+async def clients(tls):
+    """Peer clients of several nodes."""
+    clients = [PeerClient(tls, node(number), 7400 + number) for number in range(1, 7)]
+    yield clients
+    for client in clients:
+        await client.close()
+
+
+def follow(client, peer, start=0, *, insist=False):
+    return client.follow(*peer, DIGEST, start, insist=insist)
+
+
+async def test_a_node_says_how_far_it_is(clients, peer, relay):
+    await relay.let_through(1000)
+    assert await clients[0].standing(*peer, DIGEST, timeout=5) == Standing(len(DATA), 1000, 3, 0)
+    async with follow(clients[1], peer):
+        assert (await clients[0].standing(*peer, DIGEST, timeout=5)).followers == 1
+
+
+async def test_who_does_not_have_it_or_does_not_answer_stands_nowhere(clients, peer):
+    assert await clients[0].standing(*peer, DIGEST, timeout=5) is None
+    assert await clients[0].standing("127.0.0.1", 1, DIGEST, timeout=5) is None
+
+
+async def test_segments_come_as_they_come_there_from_the_asked_one_on(clients, peer, relay):
+    await relay.let_through(2 * SEGMENT_BYTES)
+    reader = SegmentReader(len(DATA), SEGMENT_BYTES)
+    async with follow(clients[0], peer, SEGMENT_BYTES) as sent:
+        assert sent.standing.size == len(DATA)
+        found = []
+        while not found:
+            found += reader.feed(await anext(sent.chunks))
+        await relay.let_through(len(DATA))
+        async for chunk in sent.chunks:
+            found += reader.feed(chunk)
+    assert b"".join(data for _, data in found) == DATA[SEGMENT_BYTES:]
+    assert all(segment.is_signed(DIGEST, len(DATA)) and segment.is_of(data) for segment, data in found)
+
+
+async def test_a_second_follower_is_sent_on_to_the_first(clients, peer, relay):
+    async with follow(clients[0], peer):
+        with pytest.raises(SentOn) as answer:
+            async with follow(clients[1], peer):
+                pass
+    assert answer.value.instead == (Neighbour(node(1), "127.0.0.1", 7401),)
+
+
+async def test_one_that_insists_is_let_in_but_not_without_end(clients, peer, relay):
+    async with AsyncExitStack() as stack:
+        for client in clients[:MAX_INSISTING]:
+            await stack.enter_async_context(follow(client, peer, insist=True))
+        with pytest.raises(SentOn) as answer:
+            await stack.enter_async_context(follow(clients[-1], peer, insist=True))
+    assert len(answer.value.instead) == MAX_INSISTING
+
+
+async def test_a_follower_that_comes_back_takes_its_own_place(clients, peer, relay):
+    async with follow(clients[0], peer), follow(clients[0], peer, SEGMENT_BYTES):
+        pass
+
+
+async def test_a_follower_that_leaves_makes_room(clients, peer, relay):
+    async with follow(clients[0], peer):
+        pass
+    async with asyncio.timeout(5):
+        while (await clients[1].standing(*peer, DIGEST, timeout=5)).followers:  # noqa: ASYNC110  (as a node would ask)
+            await asyncio.sleep(0.01)
+    assert relay.readers == 0
+    async with follow(clients[1], peer):
+        pass
+
+
+async def test_a_fetch_that_fails_there_breaks_off_here(clients, peer, relay):
+    await relay.let_through(SEGMENT_BYTES)
+
+    async def follow_on():
+        async with follow(clients[0], peer) as sent:
+            async for _ in sent.chunks:
+                await relay.let_through(SEGMENT_BYTES, TransferStalled("gone"))
+
+    with pytest.raises(PeerUnreachable):
+        await follow_on()
+
+
+async def test_who_has_nothing_of_it_cannot_be_followed(clients, peer):
+    with pytest.raises(PeerUnreachable, match="404"):
+        async with follow(clients[0], peer):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({NODE_HEADER: f"{node(1)} 7400"}, 200),
+        ({NODE_HEADER: f"{node(1)} 7400", "Range": f"bytes={SEGMENT_BYTES}-"}, 200),
+        ({}, 400),
+        ({NODE_HEADER: "me"}, 400),
+        ({NODE_HEADER: f"{node(1)} 0"}, 400),
+        ({NODE_HEADER: f"{node(1)} 7400", "Range": "bytes=-5"}, 400),
+        ({NODE_HEADER: f"{node(1)} 7400", "Range": "bytes=5-9"}, 400),
+        ({NODE_HEADER: f"{node(1)} 7400", "Range": f"bytes={len(DATA) + 1}-"}, 416),
+        ({NODE_HEADER: f"{node(1)} 7400", "Range": "bytes=5-"}, 416),
+    ],
+)
+async def test_only_a_well_formed_request_is_served(peer, relay, tls, headers, status):
+    await relay.let_through(len(DATA))
+    url = f"https://{peer[0]}:{peer[1]}{relay_path(DIGEST)}"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers, ssl=tls.client) as response:
+        assert response.status == status
+
+
+@given(
+    st.builds(
+        Standing, st.integers(0, 1 << 40), st.integers(0, 1 << 40), st.integers(0, NO_SOURCE), st.integers(0, 1000)
+    )
+)
+def test_a_standing_survives_its_headers(standing):
+    assert Standing.of(standing.to_headers()) == standing
+
+
+@given(st.dictionaries(st.sampled_from(list(Standing(0, 0).to_headers())), st.text(max_size=20)))
+def test_what_is_no_standing_is_told_from_one(headers):
+    try:
+        standing = Standing.of(headers)
+    except ValueError:
+        return
+    assert standing.offset >= 0
+
+
+@given(st.text(max_size=200))
+def test_whom_to_follow_instead_is_read_from_anything(text):
+    for neighbour in neighbours_of({"P2Player-Next": text}):
+        assert Neighbour.parse(str(neighbour)) == neighbour

@@ -1,0 +1,332 @@
+"""Each test is a conversation: what the course hears, and what it answers."""
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2player.errors import PeerUnreachable, TransferStalled, UpstreamUnreachable
+from p2player.oci.digest import Digest
+from p2player.peer.identity import NodeId
+from p2player.peer.relay import NO_SOURCE, Neighbour, Standing
+from p2player.pull.chain.course import (
+    AHEAD,
+    ANSWER_WITHIN,
+    COMPARE,
+    GIVE_UP,
+    HOP,
+    HOPS,
+    LAG_BYTES,
+    ON_THE_WAY,
+    STALLED,
+    TAKE_OVER,
+    TAKE_OVER_FROM_HEAD,
+    UNPLACED,
+    Ask,
+    Course,
+    Fail,
+    Follow,
+    GoUpstream,
+)
+
+DIGEST = Digest.of(b"blob")
+SIZE = 100_000_000
+
+
+def neighbour(number):
+    return Neighbour(NodeId(bytes([number]) * 20), f"10.0.0.{number}", 7400)
+
+
+# Nodes in the order in which they would go to the registry if they began at the same moment.
+FIRST, SECOND, THIRD, FOURTH = sorted(
+    map(neighbour, range(1, 5)), key=lambda it: Course(DIGEST, it.node, has_origin=True, now=0)._rank(it.node)
+)
+
+
+def course(me, *, has_origin=True):
+    return Course(DIGEST, me.node, has_origin=has_origin, now=0.0)
+
+
+def at(offset, *, depth=NO_SOURCE, followers=0):
+    return Standing(SIZE, offset, depth, followers)
+
+
+def begun(me, standings, *, has_origin=True, now=0.0):
+    """Return a course that has sighted and heard these nodes, and what it answers to that."""
+    course_ = course(me, has_origin=has_origin)
+    (asked,) = course_.sighted(standings, now)
+    assert set(asked.neighbours) == set(standings)
+    answers = [course_.answered(each.node, standing, now) for each, standing in standings.items()]
+    assert not any(answers[:-1])
+    return course_, answers[-1]
+
+
+def test_who_is_alone_goes_to_the_registry():
+    assert course(FIRST).sighted([], 0.0) == [GoUpstream()]
+
+
+def test_of_those_who_begin_at_once_one_goes_and_each_other_follows_the_one_before():
+    start = at(0)
+    assert begun(FIRST, {SECOND: start, THIRD: start})[1] == [GoUpstream()]
+    assert begun(SECOND, {FIRST: start, THIRD: start})[1] == [Follow(FIRST)]
+    assert begun(THIRD, {FIRST: start, SECOND: start})[1] == [Follow(SECOND)]
+
+
+def test_who_is_under_way_is_followed_whatever_its_rank():
+    assert begun(FIRST, {FOURTH: at(1000, depth=0)})[1] == [Follow(FOURTH)]
+    assert begun(FIRST, {FOURTH: at(0, depth=0)})[1] == [Follow(FOURTH)]
+
+
+def test_one_that_nobody_follows_is_followed_first():
+    heard = {FIRST: at(3000, depth=0, followers=1), SECOND: at(1000, depth=1)}
+    assert begun(THIRD, heard)[1] == [Follow(SECOND)]
+
+
+def test_who_is_sent_on_goes_to_the_end_of_the_chain():
+    course_, _ = begun(FOURTH, {FIRST: at(1000, depth=0)})
+    assert course_.sent_on([SECOND], 0.0) == [Follow(SECOND)]
+    assert course_.sent_on([THIRD], 0.0) == [Follow(THIRD)]
+    assert course_.depth == 3
+
+
+def test_when_the_end_of_the_chain_cannot_be_found_it_insists():
+    course_, _ = begun(FOURTH, {FIRST: at(1000, depth=0)})
+    assert course_.sent_on([], 0.0) == [Follow(FIRST, insist=True)]
+    assert course_.sent_on([], 0.0) == [GoUpstream()], "and does not ask the same one for ever"
+
+
+def test_who_gives_no_answer_is_not_waited_for():
+    course_ = course(SECOND)
+    course_.sighted([FIRST, THIRD], 0.0)
+    assert course_.answered(THIRD.node, at(0), 0.1) == []
+    assert course_.tick(ANSWER_WITHIN / 2) == []
+    assert course_.tick(ANSWER_WITHIN) == [GoUpstream()]
+
+
+def test_a_broken_source_is_replaced_by_one_further_ahead():
+    course_, _ = begun(FOURTH, {FIRST: at(3000, depth=0), SECOND: at(2000, depth=1)})
+    course_.moved(1500, 1.0)
+    assert course_.source == FIRST
+    assert course_.ended(PeerUnreachable("gone"), 1.0) == [Ask((SECOND,))]
+    assert course_.answered(SECOND.node, at(2100, depth=1), 1.0) == [Follow(SECOND)]
+
+
+def test_who_has_most_when_the_head_is_gone_becomes_the_head():
+    course_, _ = begun(SECOND, {FIRST: at(0, depth=0)})
+    course_.moved(5000, 1.0)
+    course_.sighted([THIRD, FOURTH], 1.0)
+    course_.answered(FIRST.node, at(5000, depth=0, followers=1), 1.0)
+    course_.answered(THIRD.node, at(5000, depth=2, followers=1), 1.0)
+    course_.answered(FOURTH.node, at(5000, depth=3), 1.0)
+    (asked,) = course_.ended(PeerUnreachable("gone"), 2.0)
+    assert set(asked.neighbours) == {THIRD, FOURTH}
+    course_.answered(THIRD.node, at(5000, depth=2, followers=1), 2.0)
+    assert course_.answered(FOURTH.node, at(5000, depth=3), 2.0) == [GoUpstream()], "those behind it have nothing more"
+
+
+def test_a_source_that_has_bytes_and_does_not_send_them_is_left():
+    course_, _ = begun(THIRD, {FIRST: at(9000, depth=0)})
+    course_.moved(1000, 1.0)
+    assert course_.tick(1.0 + STALLED) == [Ask((FIRST,))]
+    assert course_.answered(FIRST.node, at(9000, depth=0), 2.5) == [GoUpstream()]
+
+
+def test_a_source_is_not_left_for_bytes_that_it_has_had_for_a_moment_only():
+    course_, _ = begun(THIRD, {SECOND: at(0, depth=1)})
+    assert course_.tick(STALLED) == [Ask((SECOND,))]
+    assert course_.answered(SECOND.node, at(1000, depth=1), STALLED) == [], "they may be on the way"
+    assert course_.tick(STALLED + ON_THE_WAY) == [Ask((SECOND,))]
+    assert course_.answered(SECOND.node, at(1000, depth=1), STALLED + ON_THE_WAY) == [GoUpstream()]
+
+
+def test_a_source_that_waits_itself_is_waited_for_and_then_passed_by():
+    course_, _ = begun(THIRD, {SECOND: at(1000, depth=1)})
+    course_.moved(1000, 1.0)
+    heard = []
+    now = 1.0
+    while not heard or heard[-1] != [GoUpstream()]:
+        now += 0.5
+        heard += [
+            course_.answered(SECOND.node, at(1000, depth=1), now) if isinstance(command, Ask) else [command]
+            for command in course_.tick(now)
+        ]
+        assert now < 10
+    assert now >= 1.0 + TAKE_OVER + 1, "the one before it would have gone first"
+
+
+def waiting(depth):
+    """Return a course whose source has nothing more since second 0, as the source says, while another one has."""
+    course_, _ = begun(FOURTH, {FIRST: at(1000, depth=0, followers=1), SECOND: at(500, depth=depth)})
+    assert course_.source == SECOND
+    course_.moved(500, 0.0)
+    return course_
+
+
+def until_it_insists(course_, depth):
+    now = 0.0
+    while now < GIVE_UP:
+        now += 0.5
+        for command in course_.tick(now):
+            for asked in command.neighbours:
+                standing = at(1000, depth=0, followers=1) if asked == FIRST else at(500, depth=depth)
+                if commands := course_.answered(asked.node, standing, now):
+                    assert commands == [Follow(FIRST, insist=True)]
+                    return now
+    raise AssertionError("it has waited too long")
+
+
+def test_far_down_a_chain_that_fills_it_waits_for_longer_than_near_its_head():
+    near, far = (until_it_insists(waiting(depth), depth) for depth in (1, 20))
+    assert STALLED <= near <= STALLED + HOP + 2
+    assert far >= STALLED + 20 * HOP
+
+
+def test_no_source_is_waited_for_without_end_however_deep_it_says_it_is():
+    assert until_it_insists(waiting(999_998), 999_998) <= STALLED + HOPS + 2
+
+
+def test_who_follows_a_node_it_was_sent_on_to_learns_from_it_how_deep_it_is():
+    course_, _ = begun(FOURTH, {FIRST: at(1000, depth=0)})
+    course_.sent_on([SECOND], 0.0)
+    course_.let_in(at(0, depth=7), 0.1)
+    assert course_.depth == 8
+
+
+def test_who_follows_one_without_a_source_asks_it_again_soon_how_deep_it_is_by_then():
+    course_, _ = begun(SECOND, {FIRST: at(0)})
+    assert course_.depth > NO_SOURCE
+    assert course_.tick(UNPLACED) == [Ask((FIRST,))]
+    assert course_.answered(FIRST.node, at(0, depth=0), UNPLACED) == []
+    assert course_.depth == 1
+    assert course_.tick(3 * UNPLACED) == []
+
+
+def test_who_has_no_registry_waits_behind_a_source_that_waits_but_not_for_ever():
+    course_, _ = begun(THIRD, {FIRST: at(1000, depth=0)}, has_origin=False)
+    course_.moved(1000, 1.0)
+    for now, expected in ((GIVE_UP, []), (GIVE_UP + 3.0, [Fail])):
+        course_.tick(now)
+        answer = course_.answered(FIRST.node, at(1000, depth=0), now)
+        assert [type(command) for command in answer] == expected
+
+
+def test_whoever_it_turns_to_it_does_not_wait_longer_for_the_next_byte():
+    course_, _ = begun(THIRD, {FIRST: at(1000, depth=0)})
+    course_.moved(1000, 1.0)
+    now, heard = 1.0, []
+    while Fail not in map(type, heard):
+        now += 1.0
+        for command in course_.tick(now):
+            heard += course_.answered(FIRST.node, at(1000, depth=0), now) if isinstance(command, Ask) else [command]
+        assert now <= 1.0 + GIVE_UP + STALLED + 1, heard
+    assert GoUpstream() in heard
+
+
+def test_while_the_head_answers_it_is_given_more_time():
+    course_, _ = begun(THIRD, {FIRST: at(1000, depth=0)})
+    course_.moved(1000, 1.0)
+    course_.tick(1.0 + TAKE_OVER + 2)
+    assert course_.answered(FIRST.node, at(1000, depth=0), 1.0 + TAKE_OVER + 2) == []
+    course_.tick(1.0 + TAKE_OVER_FROM_HEAD + 1)
+    assert course_.answered(FIRST.node, at(1000, depth=0), 1.0 + TAKE_OVER_FROM_HEAD + 1) == [GoUpstream()]
+
+
+def test_of_two_heads_one_follows_the_other():
+    lesser, greater = course(SECOND), course(FIRST)
+    for each in (lesser, greater):
+        assert each.sighted([], 0.0) == [GoUpstream()]
+        each.moved(1000, 1.0)
+    lesser.sighted([FIRST], 1.0)
+    greater.sighted([SECOND], 1.0)
+    assert lesser.answered(FIRST.node, at(1000, depth=0), 1.0) == [Follow(FIRST)]
+    assert greater.answered(SECOND.node, at(1000, depth=0), 1.0) == []
+    greater.sighted([SECOND], 6.0)
+    assert greater.answered(SECOND.node, at(1000 + AHEAD, depth=0), 6.0) == [Follow(SECOND)]
+
+
+def test_who_falls_far_behind_takes_it_from_another_and_does_not_try_that_often():
+    course_, _ = begun(FOURTH, {FIRST: at(0, depth=0, followers=1), SECOND: at(0, depth=1)})
+    assert course_.source == SECOND
+    now, followed = 0.0, []
+    for _ in range(12):
+        now += 5.0
+        course_.moved(course_.offset + 1000, now)
+        commands = course_.sighted([], now)
+        while commands:
+            if isinstance(commands[0], Follow):
+                followed += commands
+                break
+            course_.answered(SECOND.node, at(course_.offset, depth=1), now)
+            commands = course_.answered(FIRST.node, at(LAG_BYTES * int(now), depth=0, followers=1), now)
+    assert followed[0] == Follow(FIRST, insist=True)
+    assert len(followed) <= 3
+
+
+def test_of_those_far_ahead_one_without_a_follower_is_taken():
+    known = {FIRST: at(0, depth=0, followers=1), SECOND: at(0, depth=1), THIRD: at(0, depth=2, followers=1)}
+    course_, _ = begun(FOURTH, known)
+    course_.sent_on([THIRD], 0.0)
+    assert course_.source == THIRD
+    course_.moved(1000, 20.0)
+    course_.sighted([], 20.0)
+    further = LAG_BYTES * 2
+    answers = {
+        THIRD: at(1000, depth=2),
+        FIRST: at(3 * further, depth=0, followers=1),
+        SECOND: at(further, depth=1),
+    }
+    commands = [course_.answered(each.node, standing, 20.0) for each, standing in answers.items()][-1]
+    if commands and isinstance(commands[0], Ask):
+        commands = [course_.answered(each.node, standing, 20.0) for each, standing in answers.items()][-1]
+    assert commands == [Follow(SECOND, insist=True)]
+
+
+def test_one_that_keeps_up_is_not_left():
+    course_, _ = begun(FOURTH, {FIRST: at(0, depth=0, followers=1), SECOND: at(0, depth=1)})
+    course_.moved(1_000_000, 30.0)
+    course_.sighted([], 30.0)
+    course_.answered(SECOND.node, at(1_000_000, depth=1), 30.0)
+    assert course_.answered(FIRST.node, at(2_000_000, depth=0, followers=1), 30.0) == []
+
+
+def test_a_registry_that_fails_leaves_those_who_are_ahead_and_then_nobody():
+    course_ = course(FIRST)
+    course_.sighted([], 0.0)
+    course_.moved(1000, 1.0)
+    course_.sighted([SECOND], 1.0)
+    course_.answered(SECOND.node, at(500, depth=1), 1.0)
+    error = UpstreamUnreachable("down")
+    course_.ended(error, 2.0)
+    assert course_.answered(SECOND.node, at(2000, depth=0), 2.0) == [Follow(SECOND)]
+    assert course_.ended(PeerUnreachable("gone"), 3.0) == [Fail(error)], "it is not asked a second time"
+
+
+def test_with_nobody_and_no_registry_it_fails_and_says_why():
+    (failed,) = course(FIRST, has_origin=False).sighted([], 0.0)
+    assert isinstance(failed, Fail)
+    assert isinstance(failed.error, TransferStalled)
+    course_ = course(FIRST)
+    course_.sighted([], 0.0)
+    error = UpstreamUnreachable("down")
+    assert course_.ended(error, 1.0) == [Fail(error)]
+
+
+def test_a_third_node_is_asked_what_it_has_now_and_then_and_nothing_else_comes_of_it():
+    course_, _ = begun(FOURTH, {FIRST: at(0, depth=0, followers=1), SECOND: at(0, depth=1)})
+    course_.moved(1000, COMPARE - 0.1)
+    assert course_.tick(COMPARE) == [Ask((FIRST,))]
+    assert course_.answered(FIRST.node, at(0, depth=0), COMPARE + STALLED) == []
+    assert course_.source == SECOND
+
+
+@given(st.integers(2, 12), st.randoms(use_true_random=False))
+def test_however_many_begin_at_once_exactly_one_goes_and_the_others_form_a_chain(count, rng: random.Random):
+    nodes = [neighbour(number) for number in range(1, count + 1)]
+    rng.shuffle(nodes)
+    followed = {}
+    for node in nodes:
+        others = {other: at(0) for other in nodes if other != node}
+        (command,) = begun(node, others)[1]
+        followed[node] = command.neighbour if isinstance(command, Follow) else None
+    assert list(followed.values()).count(None) == 1
+    assert len({it for it in followed.values() if it}) == count - 1, "each has one follower at most"

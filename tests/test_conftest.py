@@ -1,0 +1,89 @@
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ONCE_WELL = """
+import pytest
+from tests.wrongbytes import WrongBytes, require_same
+
+def first_time(tmp_path_factory, name):
+    mark = tmp_path_factory.getbasetemp().parent / name
+    first = not mark.exists()
+    mark.touch()
+    return first
+"""
+FAULTS = f"""{ONCE_WELL}
+def test_late(tmp_path_factory):
+    assert not first_time(tmp_path_factory, "late")
+
+async def test_late_in_a_loop(tmp_path_factory):
+    assert not first_time(tmp_path_factory, "loop")
+
+@pytest.mark.timeout(0.5)
+def test_hangs(tmp_path_factory):
+    first_time(tmp_path_factory, "hangs")
+    while True:
+        pass
+
+def test_wrong(tmp_path_factory):
+    require_same(b"some" if first_time(tmp_path_factory, "wrong") else b"same", b"same")
+"""
+STORE = f"""{ONCE_WELL}
+def test_unsteady(tmp_path_factory):
+    assert not first_time(tmp_path_factory, "unsteady")
+"""
+CRASH = "import os\n\ndef test_crash():\n    os.abort()\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that runs tests of these folders as `make test` does, and returns its exit code and output."""
+
+    def run(**files):
+        shutil.copy(HERE.parent / "pyproject.toml", tmp_path)
+        for name, text in files.items():
+            (tmp_path / "tests" / name).mkdir(parents=True)
+            (tmp_path / "tests" / name / "test_it.py").write_text(text)
+        for name in ("conftest.py", "wrongbytes.py"):
+            shutil.copy(HERE / name, tmp_path / "tests")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-n", "1", "--dist", "loadgroup", "--max-worker-restart", "0"),
+                *("--basetemp", tmp_path / "base"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_what_runs_against_the_clock_is_tried_twice_unless_a_byte_was_wrong_and_nothing_else_is(run):
+    code, output = run(faults=FAULTS, store=STORE)
+    assert code == 1
+    assert set(re.findall(r"^FAILED tests/(\S+)", output, re.MULTILINE)) == {
+        "faults/test_it.py::test_hangs",
+        "faults/test_it.py::test_wrong",
+        "store/test_it.py::test_unsteady",
+    }
+    assert set(re.findall(r"^RERUN tests/(\S+)", output, re.MULTILINE)) == {
+        "faults/test_it.py::test_late",
+        "faults/test_it.py::test_late_in_a_loop",
+        "faults/test_it.py::test_hangs",
+    }
+    assert "3 failed, 2 passed, 3 rerun" in output, output
+
+
+def test_a_crash_is_a_failure_and_ends_the_run(run):
+    code, output = run(faults=CRASH)
+    assert code == 1
+    assert "1 failed" in output, output
