@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from netsim.emulate.daemons import LocalCluster
+from tests.faults.nodes import Nodes
+from tests.wrongbytes import require_same
 
 SIZE = 64 << 20
 """Bytes of a file that takes a fair part of a second to fetch."""
@@ -46,24 +48,35 @@ def cluster(tmp_path_factory):
         yield running
 
 
-class Pull:
-    """One blob read through a daemon's endpoint. The first of its bytes have come."""
+@pytest.fixture
+async def start(tmp_path):
+    """Return a function that starts a node in the cluster of the first one, in this process."""
+    nodes = Nodes(tmp_path)
+    yield nodes.start
+    await nodes.close()
 
-    def __init__(self, daemon, digest):
+
+class Pull:
+    """One file read through a daemon's endpoint. The first of its bytes have come."""
+
+    def __init__(self, daemon, file):
+        self._digest = file.digest
         host, _, port = daemon.registry.rpartition(":")
         self._connection = http.client.HTTPConnection(host, int(port), timeout=60)
-        self._connection.request("GET", f"/v2/library/file/blobs/{digest}")
+        self._connection.request("GET", f"/v2/library/file/blobs/{file.digest}")
         self._response = self._connection.getresponse()
         assert self._response.status == 200
         self._hash = hashlib.sha256()
         self._hash.update(self._response.read(1 << 20))
 
     def finish(self):
-        """Read the rest and return the digest of all, and how many seconds the rest took."""
+        """Read the rest and return how many seconds that took."""
         before = time.monotonic()
         while chunk := self._response.read(1 << 20):
             self._hash.update(chunk)
-        return f"sha256:{self._hash.hexdigest()}", time.monotonic() - before
+        assert not self._response.length, f"broken off, {self._response.length} bytes before the end"
+        require_same(f"sha256:{self._hash.hexdigest()}", self._digest)
+        return time.monotonic() - before
 
     def close(self):
         self._response.close()
@@ -74,8 +87,8 @@ class Pull:
 def begin_pull():
     begun = []
 
-    def begin(daemon, digest):
-        begun.append(Pull(daemon, digest))
+    def begin(daemon, file):
+        begun.append(Pull(daemon, file))
         return begun[-1]
 
     yield begin
