@@ -8,21 +8,25 @@ from typing import Final, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a figure is counted in, and whether more of it is better."""
+    """What a figure is counted in, whether more of it is better, and whether it says how fast something is."""
 
     name: str
     digits: int
     more_is_better: bool = False
+    is_speed: bool = False
 
     def text(self, value: float) -> str:
         """Return a value for people."""
         return f"{value:,.{self.digits}f} {self.name}"
 
 
-MIB_PER_SECOND: Final = Unit("MiB/s", 0, more_is_better=True)
-MILLISECONDS: Final = Unit("ms", 1)
-SECONDS: Final = Unit("s", 2)
+MIB_PER_SECOND: Final = Unit("MiB/s", 0, more_is_better=True, is_speed=True)
+MILLISECONDS: Final = Unit("ms", 1, is_speed=True)
+SECONDS: Final = Unit("s", 2, is_speed=True)
 MIB: Final = Unit("MiB", 0)
+TIMES_BOUND: Final = Unit("x the bound", 2)
+COPIES: Final = Unit("copies", 2)
+COUNT: Final = Unit("", 0)
 PERCENT: Final = Unit("%", 2)
 
 
@@ -109,8 +113,11 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times as fast as the plain tool: the median over the pairs, which were measured right after each other."""
-        if self.plain is None:
+        """How many times as fast as the plain tool: the median over the pairs, which were measured right after each other.
+
+        None where there is no plain tool, or nothing that can be fast.
+        """
+        if self.plain is None or not self.unit.is_speed:
             return None
         pairs = zip(self.samples.values, self.plain.samples.values, strict=True)
         return median(ours / plain if self.unit.more_is_better else plain / ours for ours, plain in pairs)

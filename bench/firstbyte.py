@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from bench.figures import MIB_PER_SECOND, MILLISECONDS, AtMost, Figure, Outcome, Plain, Samples, Skipped
 from bench.probe import Timing, get
-from bench.sizes import MIB, size_text
-from bench.tools import Nginx, missing
+from bench.tools import Nginx
 from bench.workspace import Blob, Workspace
+from netsim.emulate.needs import missing
+from netsim.sizes import MIB, size_text
 
 _SMALLER = 64 * MIB
 _STORE_LIMIT, _PEER_LIMIT = 5, 100  # milliseconds

@@ -1,17 +1,16 @@
 """What a node with many layers costs while nobody asks it for anything, and how soon it is back after a restart."""
 
 import asyncio
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from bench.figures import MIB, PERCENT, SECONDS, AtMost, Figure, Outcome, Samples
-from bench.sizes import KIB
 from bench.workspace import Workspace
 from netsim.emulate.daemons import Daemon
 from netsim.emulate.processes import ProgramError, wait_until
+from netsim.emulate.usage import cpu_seconds, resident
+from netsim.sizes import KIB
 from p2player.control.client import ControlClient
 from p2player.errors import DaemonUnreachable
 
@@ -21,7 +20,6 @@ _WATCHED: Final = 10.0  # seconds
 _CALM: Final = 5.0  # percent of a core
 _CALM_WITHIN: Final = 120  # seconds
 _READY_WITHIN: Final = 60  # seconds
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def many_layers(workspace: Workspace) -> Iterator[Outcome]:
@@ -46,7 +44,7 @@ def many_layers(workspace: Workspace) -> Iterator[Outcome]:
         workspace.say("many-layers: watching it idle")
         _wait_until_calm(node)
         idle = _busy_percent(node, _WATCHED)
-        yield Figure(f"{subject}: memory", MIB, Samples.of([_resident(node) / (1 << 20)]), target=AtMost(250))
+        yield Figure(f"{subject}: memory", MIB, Samples.of([resident(node.pid) / (1 << 20)]), target=AtMost(250))
         yield Figure(f"{subject}: idle, of a core", PERCENT, Samples.of([idle]), target=AtMost(2))
         yield Figure(f"{subject}: restart to ready", SECONDS, Samples.of(restarts), target=AtMost(5))
 
@@ -70,18 +68,6 @@ def _wait_until_calm(node: Daemon) -> None:
 
 def _busy_percent(node: Daemon, seconds: float) -> float:
     """Return how much of a core the node takes over the next seconds."""
-    before = _cpu_seconds(node)
+    before = cpu_seconds(node.pid)
     time.sleep(seconds)
-    return 100 * (_cpu_seconds(node) - before) / seconds
-
-
-def _cpu_seconds(node: Daemon) -> float:
-    # proc(5): user and system time are the 14th and 15th field; the name, the 2nd, may hold spaces
-    fields = Path(f"/proc/{node.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def _resident(node: Daemon) -> int:
-    """Return the bytes of memory a node has in use."""
-    pages = int(Path(f"/proc/{node.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return 100 * (cpu_seconds(node.pid) - before) / seconds

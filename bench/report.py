@@ -52,10 +52,11 @@ def _with_range(values: Sequence[float], median: float, unit: Unit) -> str:
     return f"{unit.text(median)} ({low}-{high})"
 
 
-def to_json(outcomes: Mapping[str, Sequence[Outcome]], machine: str) -> dict[str, Any]:
+def to_json(outcomes: Mapping[str, Sequence[Outcome]], machine: str, *, has_secret: bool = False) -> dict[str, Any]:
     """Return everything that was found by the benchmarks, by their names."""
     return {
         "machine": machine,
+        "secret": has_secret,
         "figures": [
             {"benchmark": name, **_figure_to_json(outcome)}
             for name, found in outcomes.items()

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from bench.figures import MIB_PER_SECOND, Figure, Outcome, Plain, Samples, Skipped, TimesPlain
-from bench.sizes import MIB, size_text
-from bench.tools import Nginx, curl, missing, wrk
+from bench.tools import Nginx, curl, wrk
 from bench.workspace import Workspace
+from netsim.emulate.needs import missing
+from netsim.sizes import MIB, size_text
 
 _LIMIT: Final = TimesPlain(0.8)
 _MANY: Final = 32

@@ -2,16 +2,15 @@
 
 import os
 import re
-import shutil
 import socket
 import time
 from pathlib import Path
 from typing import Final, Self
 
+from netsim.emulate.links import Host
+from netsim.emulate.needs import find
 from netsim.emulate.processes import Program, ProgramError, free_port, run
 
-# Debian keeps servers where only root's PATH looks.
-_PATH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
 _WRK_TRANSFER: Final = re.compile(r"^Transfer/sec:\s+([0-9.]+)([KMGT]?)B$", re.MULTILINE)
 _WRK_MIB: Final = {"": 2**-20, "K": 2**-10, "M": 1.0, "G": 2.0**10, "T": 2.0**20}
 
@@ -36,12 +35,6 @@ http {{
 """
 
 
-def missing(*tools: str) -> str:
-    """Return which of the tools are not installed, for people; empty if all are there."""
-    absent = [tool for tool in tools if _find(tool) is None]
-    return f"not installed: {', '.join(absent)}" if absent else ""
-
-
 class Nginx:
     """An nginx that serves the files of a directory, while its context lasts."""
 
@@ -53,7 +46,7 @@ class Nginx:
         # Its workers would be another user, who may not look into a temporary directory of root's.
         user = "user root;" if os.geteuid() == 0 else ""
         config.write_text(_NGINX_CONFIG.format(user=user, directory=directory, address=self.address, root=root))
-        command = [_find("nginx") or "nginx", "-p", str(directory), "-c", str(config), "-e", "stderr"]
+        command = [find("nginx") or "nginx", "-p", str(directory), "-c", str(config), "-e", "stderr"]
         self._program = Program(command, directory / "log")
 
     def __enter__(self) -> Self:
@@ -77,10 +70,11 @@ class Nginx:
         return True
 
 
-def curl(url: str, target: Path) -> float:
-    """Return the seconds that `curl -o` took to fetch url into target."""
+def curl(url: str, target: Path, *, host: Host | None = None) -> float:
+    """Return the seconds that `curl -o` took to fetch url into target, on an emulated host if one is given."""
+    command = ["curl", "--silent", "--show-error", "--fail", "--output", str(target), url]
     began = time.perf_counter()
-    run(["curl", "--silent", "--show-error", "--fail", "--output", str(target), url])
+    run(command if host is None else host.command(command))
     return time.perf_counter() - began
 
 
@@ -104,7 +98,3 @@ def parse_wrk(output: str) -> float:
     if match is None or "Non-2xx" in output:
         raise ProgramError(f"wrk was not served:\n{output}")
     return float(match[1]) * _WRK_MIB[match[2]]
-
-
-def _find(tool: str) -> str | None:
-    return shutil.which(tool, path=_PATH)

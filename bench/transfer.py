@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 
 from bench.figures import MIB_PER_SECOND, Figure, Outcome, Plain, Samples, Skipped, TimesPlain
-from bench.sizes import MIB, size_text
-from bench.tools import Nginx, curl, missing, sha256sum
+from bench.tools import Nginx, curl, sha256sum
 from bench.workspace import Blob, Workspace, pull
 from netsim.emulate.daemons import Daemon
+from netsim.emulate.needs import missing
+from netsim.sizes import MIB, size_text
 
 
 def transfer(workspace: Workspace) -> Iterator[Outcome]:

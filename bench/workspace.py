@@ -12,8 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from bench.sizes import MIB
 from netsim.emulate.daemons import Daemon
+from netsim.sizes import MIB
 from p2player.control.client import ControlClient
 
 _REPOSITORY: Final = "bench.example/data"
@@ -70,9 +70,9 @@ class Workspace:
             yield daemon
 
     @contextmanager
-    def daemon(self, join: Sequence[str] = ()) -> Iterator[Daemon]:
-        """Run a daemon that holds nothing; its data is gone afterwards."""
-        daemon = Daemon(self.path("node"), join=join)
+    def daemon(self, *arguments: str, join: Sequence[str] = ()) -> Iterator[Daemon]:
+        """Run a daemon that holds nothing, with further arguments of `serve`; its data is gone afterwards."""
+        daemon = Daemon(self.path("node"), *arguments, join=join)
         try:
             with daemon:
                 # What earlier rounds wrote must not be waited for in the next one.
@@ -84,10 +84,11 @@ class Workspace:
 
 def pull(daemon: Daemon, target: str) -> None:
     """Let a daemon pull target into its store, as the fetch verb does. Raises P2PlayerError."""
+    asyncio.run(pull_by(daemon, target))
 
-    async def follow() -> None:
-        async with ControlClient(daemon.data_dir) as client:
-            async for _ in client.pull(target, None):
-                pass
 
-    asyncio.run(follow())
+async def pull_by(daemon: Daemon, target: str) -> None:
+    """Do the same beside other things."""
+    async with ControlClient(daemon.data_dir) as client:
+        async for _ in client.pull(target, None):
+            pass

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from netsim.emulate.links import Host
 from netsim.emulate.processes import Program, ProgramError, run
 
-_P2PLAYER = (sys.executable, "-m", "p2player")
+_PYTHON = (sys.executable, "-m")
+_P2PLAYER = (*_PYTHON, "p2player")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,31 @@ class Daemon:
     """HOST:PORT that other nodes join."""
 
     def __init__(
-        self, data_dir: Path, *arguments: str, join: Sequence[str] = (), env: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        *arguments: str,
+        join: Sequence[str] = (),
+        host: Host | None = None,
+        env: Mapping[str, str] | None = None,
+        module: str = "p2player",
     ) -> None:
-        """Serve from data_dir, with further arguments of `serve`, after joining the nodes at the HOST:PORTs of join."""
+        """Serve from data_dir, with further arguments of `serve`, after joining the nodes at the HOST:PORTs of join.
+
+        On a host of its own it has the usual ports, and other hosts reach its cluster port. Another module than p2player
+        makes it behave in another way.
+        """
         self.data_dir = data_dir
         self._joins = bool(join)
         self._env = env
         joins = [part for address in join for part in ("--join", address)]
-        ports = ("--registry", "127.0.0.1:0", "--cluster", "127.0.0.1:0")
+        ports = ["--registry", "127.0.0.1:0", "--cluster", "127.0.0.1:0"]
+        if host is not None:
+            ports = ["--registry", "127.0.0.1:5050", "--cluster", f"{host.address}:7400", "--insecure"]
+        # No registry outside this machine is asked, unless an argument says where.
+        own = [*ports, "--configured-only"]
+        command = [*_PYTHON, module, "serve", "--data-dir", str(data_dir), *own, *joins, *arguments]
         self._program = Program(
-            [*_P2PLAYER, "serve", "--data-dir", str(data_dir), *ports, *joins, *arguments],
+            command if host is None else host.command(command),
             data_dir.with_name(f"{data_dir.name}.log"),
             env=env,
         )
@@ -109,6 +126,11 @@ class Daemon:
     def pid(self) -> int:
         """Its process id, while it runs."""
         return self._program.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._program.is_running
 
     @property
     def log(self) -> str:

@@ -4,18 +4,17 @@ It is made of the Debian packages that this machine's apt knows, from whatever m
 files; no container engine takes part. It is built once for a recipe and kept, since that takes a minute.
 """
 
-import fcntl
 import hashlib
-import os
 import platform
 import re
 import subprocess
 import tarfile
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from netsim.emulate.apt import machine_suite, mirror_of
+from netsim.emulate.cache import kept
 from netsim.emulate.processes import ProgramError, enclosed, run
 from netsim.image import Image, ImageWriter, add_file
 
@@ -39,22 +38,15 @@ def debian_image(cache: Path | None = None) -> Image:
 
     Raises ProgramError when debootstrap or apt cannot do their part here. Safe to call from several processes at once.
     """
-    if cache is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "p2player-images"
-    cache.mkdir(parents=True, exist_ok=True)
-    suite = _suite()
+    suite = machine_suite()
     recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
-    layout = cache / f"{suite}-{platform.machine()}-{recipe}"
-    with _locked(layout.with_suffix(".lock")):
-        if not layout.exists():
-            with tempfile.TemporaryDirectory(dir=cache) as work:
-                _build(suite, Path(work)).rename(layout)
+    layout = kept(f"{suite}-{platform.machine()}-{recipe}", partial(_build, suite), cache)
     return Image.open(layout)
 
 
 def _build(suite: str, work: Path) -> Path:
     root, archives, layout = work / "root", work / "archives", work / "layout"
-    run(enclosed(["debootstrap", "--variant=minbase", suite, str(root), _mirror(suite)]), timeout=600)
+    run(enclosed(["debootstrap", "--variant=minbase", suite, str(root), mirror_of(suite)]), timeout=600)
     writer = ImageWriter(layout)
     with writer.layer() as layer:
         layer.add(root, ".", filter=lambda member: None if _LEFT_OUT.match(member.name.removeprefix("./")) else member)
@@ -66,22 +58,6 @@ def _build(suite: str, work: Path) -> Path:
     with writer.layer() as layer:
         add_file(layer, "app/main.py", _APPLICATION.encode())
     return writer.finish("1", _COMMAND).layout
-
-
-def _suite() -> str:
-    try:
-        return platform.freedesktop_os_release()["VERSION_CODENAME"]
-    except (OSError, KeyError) as error:
-        raise ProgramError("not a Debian machine: /etc/os-release has no VERSION_CODENAME") from error
-
-
-def _mirror(suite: str) -> str:
-    """Return where this machine's apt has suite from."""
-    for line in run(["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)"]).splitlines():
-        codename, _, uri = line.partition(" ")
-        if codename == suite:
-            return uri
-    raise ProgramError(f"apt has no source for {suite}")
 
 
 def _download(packages: Sequence[str], root: Path, archives: Path) -> list[Path]:
@@ -122,10 +98,3 @@ def _add_packages(layer: tarfile.TarFile, debs: Sequence[Path]) -> None:
 
 def _in_usr(name: str) -> str:
     return _LINKED_TO_USR.sub(r"usr/\1", name.removeprefix("./"), count=1) if name.strip("./") else "."
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -85,6 +85,11 @@ class Program:
             raise ProgramError(f"{self._argv[0]} is not running")
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it, in a process group of its own."""
         with self._log.open("ab") as log:
@@ -119,7 +124,7 @@ class Program:
         """Return the first answer of ready that is not None. Raises ProgramError if the program ends before that."""
 
         def alive_and_ready() -> T | None:
-            if self._process is None or self._process.poll() is not None:
+            if not self.is_running:
                 raise ProgramError(f"{' '.join(self._argv)}: ended before it was ready")
             return ready()
 

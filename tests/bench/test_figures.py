@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.figures import MIB_PER_SECOND, MILLISECONDS, AtMost, Figure, Plain, Samples, TimesPlain
+from bench.figures import COUNT, MIB_PER_SECOND, MILLISECONDS, AtMost, Figure, Plain, Samples, TimesPlain
 
 POSITIVE = st.floats(1e-3, 1e6)
 
@@ -37,6 +37,10 @@ def test_pairs_have_two_halves():
 
 def test_without_a_plain_tool_there_is_no_ratio():
     assert figure(1).ratio is None
+
+
+def test_what_is_counted_is_not_fast():
+    assert figure(0, unit=COUNT, plain=[5]).ratio is None
 
 
 @given(st.lists(st.tuples(POSITIVE, POSITIVE), min_size=1))

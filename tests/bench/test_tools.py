@@ -1,6 +1,7 @@
 import pytest
 
-from bench.tools import missing, parse_wrk
+from bench.tools import parse_wrk
+from netsim.emulate.needs import missing
 from netsim.emulate.processes import ProgramError
 
 ANSWER = """\

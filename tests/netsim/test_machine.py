@@ -1,6 +1,6 @@
 import platform
 
-from bench.machine import describe_machine
+from netsim.machine import describe_machine
 
 
 def test_the_machine_is_one_line_that_names_what_matters():

@@ -1,7 +1,9 @@
 """Sizes as people write them."""
 
 import re
-from typing import Final
+from typing import Any, Final
+
+import click
 
 KIB: Final = 1 << 10
 MIB: Final = 1 << 20
@@ -23,3 +25,16 @@ def size_text(size: int) -> str:
     """Return a size in the largest unit that it is a whole number of."""
     unit = max((unit for unit in _UNITS if size % _UNITS[unit] == 0), key=_UNITS.__getitem__)
     return f"{size // _UNITS[unit]} {unit or 'bytes'}"
+
+
+class Size(click.ParamType[int]):
+    """A size on a command line, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes, or tell the user how sizes are written."""
+        try:
+            return parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

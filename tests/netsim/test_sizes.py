@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.sizes import parse_size, size_text
+from netsim.sizes import parse_size, size_text
 
 
 @pytest.mark.parametrize(("text", "size"), [("1", 1), ("512KiB", 512 << 10), ("64 MiB", 64 << 20), ("1GiB", 1 << 30)])

@@ -1,0 +1,307 @@
+"""One node's fetch of one blob: the real `Hunt` decides, this carries it out in the model, as `pull.flight` does with bytes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from netsim.simulate.following import CONNECT_WITHIN, Following, nothing_of
+from netsim.simulate.member import Member
+from netsim.simulate.world import Blob
+from p2player.errors import P2PlayerError, PeerUnreachable, Unavailable
+from p2player.peer.identity import NodeId
+from p2player.peer.protocol import SMALL_BLOB
+from p2player.pull.dispute import Standing, Verdict
+from p2player.pull.holders import Claim, Holder, Sighting
+from p2player.pull.hunt import Ban, Begin, Command, Connect, Drop, GiveUp, Hunt, Look, Rescue, Settle, Stream
+from p2player.pull.search import LIKELY_ENOUGH
+
+_STEP: Final = 64 * 1024
+_ENTER_SECONDS: Final = 3.0
+
+
+class Fetch:
+    """From the first sighting until the blob is in the store, or cannot be had. `landed` is the outcome."""
+
+    def __init__(self, member: Member, blob: Blob) -> None:
+        self.member = member
+        self.blob = blob
+        self._world = member.world
+        self.copy = member.world.copies.at(member.number, blob.number)
+        self._hunt = Hunt(
+            blob.digest,
+            frozenset(map(NodeId, member.bans)),
+            self._world.now(),
+            has_origin=self._world.has_registry,
+            can_settle=True,
+            known_size=blob.size,
+        )
+        self.landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.following: Following | None = None
+        self._claim: Claim | None = None
+        self._asking = 0
+        self._attempt = 0
+        self._progress = 0.0, 0
+
+    def begin(self, sighting: Sighting) -> None:
+        """Begin with what the first look has found."""
+        self._found(sighting)
+
+    def tick(self, now: float) -> None:
+        """Take note that time has passed."""
+        if self.landed.done():
+            return
+        if self.following is not None:
+            self.following.tick(now)
+        received, done = self._progress
+        now_received, now_done, size = self._measure()
+        if now_received < received:
+            self._progress = received, done = 0.0, 0
+        if now_received - received >= _STEP or now_done > done or now_received >= size:
+            self._hunt.received(now)
+            self._progress = now_received, now_done
+        is_waiting = self._claim is not None and not self._asking and not any(self._progress)
+        self._hunt.is_answered = is_waiting and self._world.swarms.is_answered(self.copy)
+        self._act(self._hunt.tick(now))
+
+    def has_come(self) -> None:
+        """Take note that all bytes are here, in whichever way."""
+        if self.following is not None:
+            self.following.received_all()
+        elif self._claim is not None:
+            parameters = self._world.parameters
+            wait = parameters.flush if self._claim.metainfo.size > SMALL_BLOB else 0.0
+            self._world.later(wait, partial(self._check, self._attempt))
+
+    def source_gone(self) -> None:
+        """Take note that the connection was broken off over which bytes came from another node."""
+        self._world.streams.stop(self.copy)
+        if self.following is not None:
+            self.following.source_gone()
+        elif self._asking:
+            self._failed(PeerUnreachable("the connection was broken off"))
+
+    def die(self) -> None:
+        """End without a word: the node is gone, or nobody waits for it any more. Once it has landed, nothing happens."""
+        if self.following is not None:
+            self.following.end()
+        if not self.landed.done() or self.landed.cancelled():
+            self.landed.cancel()
+            self._world.streams.stop(self.copy)
+            self._world.swarms.leave(self.copy)
+
+    def _measure(self) -> tuple[float, int, int]:
+        if self._claim is not None and not self._asking:
+            swarms = self._world.swarms
+            return swarms.received(self.copy), swarms.pieces(self.copy), self.blob.size
+        return float(self._world.copies.got[self.copy]), 0, self.blob.size
+
+    def _found(self, sighting: Sighting) -> None:
+        if self.landed.done():
+            return
+        self._hunt.banned_meanwhile(frozenset(map(NodeId, self.member.bans)))
+        if self.following is not None:
+            self.following.sighted(sighting.holders)
+        self._act(self._hunt.found(sighting.claims, self._world.now(), followable=bool(sighting.fetchers)))
+
+    def _act(self, commands: Iterable[Command]) -> None:
+        for command in commands:
+            if not self.landed.done():
+                self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case Look(want):
+                self._spawn(self._look(want), "look")
+            case Settle(claims):
+                self._settle(claims)
+            case Begin(claim):
+                self._begin_claim(claim)
+            case Stream(alone):
+                self._stream(alone=alone)
+            case Rescue():
+                self._rescue()
+            case Drop():
+                self._end_attempt()
+            case Connect(holders):
+                self._connect(holders)
+            case Ban(nodes, _):
+                self.member.bans |= {node.raw for node in nodes}
+            case GiveUp(error):
+                self._end_attempt()
+                self.landed.set_exception(error)
+
+    def _rescue(self) -> None:
+        world = self._world
+        if self._claim is not None and not self._asking and world.can_fetch(self.member.number):
+            world.swarms.rescue(self.copy, world.now() + world.parameters.registry_answer)
+
+    def _connect(self, holders: Iterable[Holder]) -> None:
+        if self._claim is not None and not self._asking:
+            self._world.swarms.connect(self.copy, self._copies_of(holders), self._world.now())
+
+    def _spawn(self, doing: Awaitable[None], name: str) -> None:
+        self.member.tasks.spawn(_awaited(doing), name)
+
+    async def _look(self, want: int) -> None:
+        self._found(await self.member.search.look(self.blob.digest, want))
+
+    def _begin_claim(self, claim: Claim) -> None:
+        self._claim = claim
+        self._attempt += 1
+        if claim.metainfo.size <= SMALL_BLOB:
+            self._asking = self._attempt
+            self._ask(list(claim.holders), self._attempt)
+            return
+        self._world.swarms.join(self.copy, self._copies_of(claim.holders), self._world.now())
+        announced = self.member.discovery.announce(
+            self.blob.digest, self.blob.size, claim.metainfo.root, complete=False
+        )
+        self._spawn(announced, "announce")
+
+    def _ask(self, holders: list[Holder], attempt: int) -> None:
+        """Ask one holder after another for a small blob; the last one first, as `pull.small` does."""
+        if attempt != self._attempt or self.landed.done():
+            return
+        world, me = self._world, self.member.number
+        if not holders:
+            self._failed(PeerUnreachable(f"nobody that announces {self.blob.digest} can be asked for it"))
+            return
+        other = self._number_of(holders.pop())
+        way = world.way(me, other)
+
+        def arrive() -> None:
+            if attempt != self._attempt or self.landed.done():
+                return
+            if not world.reach.between(me, other):
+                world.later(CONNECT_WITHIN if world.reach.is_up(other) else way, partial(self._ask, holders, attempt))
+            elif not world.members[other].has(self.blob) or world.members[other].is_liar:
+                world.later(way, partial(self._ask, holders, attempt))
+            else:
+                world.heard(other)
+                world.streams.begin(self.copy, world.copies.at(other, self.blob.number), world.now() + way)
+
+        world.later(3 * way, arrive)
+
+    def _check(self, attempt: int) -> None:
+        """Compare the digest of what has come by a claim: it was hashed while it came, but for what came last."""
+        if attempt != self._attempt or self.landed.done() or self._claim is None:
+            return
+        if self._claim.metainfo.root != self.blob.root:
+            self._end_attempt()
+            self._act(self._hunt.lied(self._world.now()))
+            return
+        if not self._asking:
+            self._world.swarms.seed(self.copy)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Take the blob into the store; others can have it from there."""
+        world = self._world
+        self._world.copies.finish(self.copy)
+        seconds = world.parameters.commit + self.blob.size / world.parameters.hashing
+        world.later(seconds, self._land)
+
+    def _land(self) -> None:
+        if self.landed.done() or not self._world.reach.is_up(self.member.number):
+            return
+        self._act(self._hunt.landed(self.blob.size, self.blob.root))
+        if self.blob.size > SMALL_BLOB:
+            self._world.swarms.seed(self.copy)
+        complete = self.member.discovery.announce(self.blob.digest, self.blob.size, self.blob.root, complete=True)
+        self._spawn(complete, "announce")
+        self.landed.set_result(None)
+
+    def _stream(self, *, alone: bool) -> None:
+        self.following = following = Following(
+            self.member, self.blob, has_origin=self._world.has_registry, alone=alone, on_end=self._stream_ended
+        )
+        self._spawn(self._enter(following), "enter")
+
+    async def _enter(self, following: Following) -> None:
+        holders: Sequence[Holder] = ()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ENTER_SECONDS):
+                await self.member.discovery.announce(self.blob.digest, self.blob.size, b"", complete=False)
+                holders = (await self.member.search.look(self.blob.digest, LIKELY_ENOUGH)).holders
+        following.entered(holders)
+
+    def _stream_ended(self, error: P2PlayerError | None) -> None:
+        if error is None:
+            self._keep()
+            return
+        self._end_attempt()
+        self._failed(error)
+
+    def _failed(self, error: P2PlayerError) -> None:
+        if self._claim is not None:
+            self._end_attempt()
+        self._act(self._hunt.failed(error, self._world.now()))
+
+    def _end_attempt(self) -> None:
+        self._attempt += 1
+        if self.following is not None:
+            self.following.end()
+            self.following = None
+        elif self._claim is not None and not self._asking:
+            self._world.swarms.leave(self.copy)
+        self._world.streams.stop(self.copy)
+        self._claim, self._asking = None, 0
+        self._progress = 0.0, 0
+        self._world.copies.got[self.copy] = 0.0
+        self._spawn(self.member.discovery.withdraw(self.blob.digest), "withdraw")
+        self._world.drop_followers(self.copy)
+
+    def _settle(self, claims: Sequence[Claim]) -> None:
+        """Let those who can show their claim show it: the honest ones."""
+        world, me = self._world, self.member.number
+        refuted: dict[NodeId, str] = {}
+        standings = {}
+        for claim in claims:
+            complete = [holder for holder in claim.holders if holder.complete]
+            reached = [holder for holder in complete if world.reach.between(me, self._number_of(holder))]
+            is_right = claim.metainfo.root == self.blob.root
+            if not is_right:
+                refuted |= {holder.node: "showed what is not of the blob" for holder in reached if holder.node}
+            heard = Standing.HEARD if is_right else Standing.REFUTED
+            standings[claim.metainfo] = heard if reached else Standing.UNHEARD
+        way = max((world.way(me, self._number_of(holder)) for claim in claims for holder in claim.holders), default=0.0)
+        verdict = Verdict(refuted, standings)
+        reading = self.blob.size / world.parameters.hashing
+        world.later(6 * way + reading, partial(self._settled, verdict))
+
+    def _settled(self, verdict: Verdict) -> None:
+        if not self.landed.done():
+            self._act(self._hunt.settled(verdict, self._world.now(), is_final=True))
+
+    def _copies_of(self, holders: Iterable[Holder]) -> list[int]:
+        return [self._world.copies.at(self._number_of(holder), self.blob.number) for holder in holders]
+
+    def _number_of(self, holder: Holder) -> int:
+        neighbour = holder.neighbour
+        if neighbour is None:
+            raise ValueError("a foreign BitTorrent client has no place here")
+        return self._world.number_of(neighbour)
+
+
+async def fetch(member: Member, blob: Blob) -> None:
+    """Bring a blob into a node's store. Raises P2PlayerError."""
+    if member.has(blob):
+        return
+    search = member.search
+    look: Callable[..., Awaitable[Sighting]] = search.look
+    sighting = await (look(blob.digest, LIKELY_ENOUGH) if member.world.has_registry else search.look_twice(blob.digest))
+    if not sighting and not member.world.can_fetch(member.number):
+        raise (Unavailable("the registry does not answer") if member.world.has_registry else nothing_of(blob))
+    member.fetches[blob.number] = fetching = Fetch(member, blob)
+    try:
+        fetching.begin(sighting)
+        await fetching.landed
+    finally:
+        member.fetches.pop(blob.number, None)
+        fetching.die()
+
+
+async def _awaited(doing: Awaitable[None]) -> None:
+    await doing

@@ -1,0 +1,50 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netsim.soak.gauges import BOUNDS, Sample, trends
+
+MIB = 1 << 20
+
+
+def samples(memory_of):
+    return [Sample(at, memory_of(at), 20, 8) for at in range(100)]
+
+
+def trend_of(found, gauge):
+    return next(trend for trend in found if trend.gauge == gauge)
+
+
+def test_memory_that_grows_in_the_first_half_only_is_flat():
+    found = list(trends(samples(lambda at: min(at, 50) * 10 * MIB), 100))
+    assert {trend.gauge for trend in found} == set(BOUNDS)
+    assert all(trend.is_flat for trend in found)
+
+
+def test_memory_that_goes_on_growing_is_not_flat():
+    found = list(trends(samples(lambda at: at * 10 * MIB), 100))
+    assert not trend_of(found, "memory").is_flat
+    assert trend_of(found, "tasks").is_flat
+
+
+@given(st.floats(1, 1e6), st.integers(0, 1 << 40))
+def test_what_stays_the_same_is_flat(end, memory):
+    found = list(trends([Sample(end * part / 9, memory, 20, 8) for part in range(10)], end))
+    assert len(found) == len(BOUNDS)
+    assert all(trend.is_flat for trend in found)
+
+
+def test_a_single_high_sample_is_no_growth():
+    found = trends(samples(lambda at: 900 * MIB if at == 90 else 100 * MIB), 100)
+    assert trend_of(found, "memory").is_flat
+
+
+@pytest.mark.parametrize("end", [0.0, 1000.0])
+def test_without_samples_in_both_quarters_there_is_no_trend(end):
+    assert not list(trends(samples(lambda at: at), end))
+
+
+def test_a_bound_is_what_may_be_added_at_most():
+    bound = BOUNDS["memory"]
+    assert bound.allows(100 * MIB, 126 * MIB)
+    assert not bound.allows(100 * MIB, 127 * MIB)

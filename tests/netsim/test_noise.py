@@ -1,0 +1,24 @@
+import json
+import tarfile
+from random import Random
+
+from netsim.noise import noise_image
+
+
+def test_an_image_has_layers_that_cannot_be_packed(tmp_path):
+    image = noise_image(tmp_path / "image", (1_500_000, 1_500_000, 3000), Random(1))
+    layers = json.loads(image.path(image.digest).read_bytes())["layers"]
+    assert len({layer["digest"] for layer in layers}) == 3
+    assert all(
+        size <= layer["size"] < size + 100_000 for size, layer in zip((1_500_000, 1_500_000, 3000), layers, strict=True)
+    )
+    with tarfile.open(image.path(layers[0]["digest"])) as archive:
+        assert sum(member.size for member in archive) == 1_500_000
+
+
+def test_the_same_seed_gives_the_same_image_and_another_one_no_layer_of_it(tmp_path):
+    first, same, other = (
+        noise_image(tmp_path / name, [1000], Random(seed)) for name, seed in (("first", 1), ("same", 1), ("other", 2))
+    )
+    assert first.sizes == same.sizes
+    assert not first.sizes.keys() & other.sizes.keys()

@@ -1,0 +1,27 @@
+import os
+import subprocess
+import sys
+
+from netsim.emulate.usage import cpu_seconds, open_files, peak_resident, resident
+
+
+def test_this_process_takes_something():
+    pid = os.getpid()
+    assert cpu_seconds(pid) > 0
+    assert 2**20 < resident(pid) <= peak_resident(pid) < 2**40
+
+
+def test_the_peak_remembers_what_was_given_back():
+    script = "data = bytearray(b'x') * 64_000_000\ndel data\nprint(flush=True)\ninput()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert peak_resident(process.pid) > 64_000_000
+        assert resident(process.pid) < 64_000_000
+        process.stdin.close()
+
+
+def test_open_files_are_counted(tmp_path):
+    before = open_files(os.getpid())
+    with (tmp_path / "file").open("w"):
+        assert open_files(os.getpid()) == before + 1
+    assert open_files(os.getpid()) == before
