@@ -124,4 +124,4 @@ async def test_a_hostile_peers_pieces_are_refused_and_counted_and_a_good_peer_gi
     assert await transfer.complete() == blob.tree
     require_same((tmp_path / "out").read_bytes(), blob.data)
     fetcher.abandon(transfer)
-    assert counters.bytes["redundant"] >= 70_000
+    assert counters.bytes["redundant"] >= len(blob.pieces[-1])  # who is caught with one of the two sends no other
