@@ -10,7 +10,7 @@ demo: $(INSTALLED)
 	$(VENV)/bin/python -m netsim.demo
 
 # All tests on two cores. The end-to-end tests share one of them, so that real runtimes do not slow each other down.
-# What runs against the clock is tried once more when it fails, and then shown as a rerun (tests/conftest.py).
+# What runs against the clock is tried up to twice more when it fails, and then shown as a rerun (tests/conftest.py).
 # A worker that crashes ends the run: pytest-xdist waits for ever for what was left of its group (a restarted worker gets none).
 test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0

@@ -24,6 +24,10 @@ def test_late(tmp_path_factory):
 async def test_late_in_a_loop(tmp_path_factory):
     assert not first_time(tmp_path_factory, "loop")
 
+def test_late_twice(tmp_path_factory):
+    assert not first_time(tmp_path_factory, "twice")
+    assert not first_time(tmp_path_factory, "twice again")
+
 @pytest.mark.timeout(0.5)
 def test_hangs(tmp_path_factory):
     first_time(tmp_path_factory, "hangs")
@@ -67,7 +71,7 @@ def run(tmp_path):
     return run
 
 
-def test_what_runs_against_the_clock_is_tried_twice_unless_a_byte_was_wrong_and_nothing_else_is(run):
+def test_what_runs_against_the_clock_is_tried_three_times_unless_a_byte_was_wrong_and_nothing_else_is(run):
     code, output = run(faults=FAULTS, store=STORE)
     assert code == 1
     assert set(re.findall(r"^FAILED tests/(\S+)", output, re.MULTILINE)) == {
@@ -78,9 +82,10 @@ def test_what_runs_against_the_clock_is_tried_twice_unless_a_byte_was_wrong_and_
     assert set(re.findall(r"^RERUN tests/(\S+)", output, re.MULTILINE)) == {
         "faults/test_it.py::test_late",
         "faults/test_it.py::test_late_in_a_loop",
+        "faults/test_it.py::test_late_twice",
         "faults/test_it.py::test_hangs",
     }
-    assert "3 failed, 2 passed, 3 rerun" in output, output
+    assert "3 failed, 3 passed, 6 rerun" in output, output
 
 
 def test_a_crash_is_a_failure_and_ends_the_run(run):

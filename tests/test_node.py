@@ -109,7 +109,7 @@ async def test_an_image_goes_from_node_to_node_by_tag_and_by_digest(start, image
     assert {str(blob.digest): blob.size for blob in second.store.blobs()} == image.sizes
     for digest in image.sizes:
         require_same(second.store.path(Digest.parse(digest)).read_bytes(), image.path(digest).read_bytes())
-    assert second.counters.bytes["peer"] == image.total
+    assert second.counters.bytes["peer"] >= image.total  # a block may come twice
 
     third = await start("third", second)
     await eventually(knows(third, first))
@@ -136,7 +136,7 @@ async def test_who_is_banned_is_not_asked_after_a_restart_either_until_it_is_for
     assert node.counters.bytes["peer"] == 0
     node.store.unban(liar.identity.node_id.raw)
     await pull(node, APP)
-    assert node.counters.bytes["peer"] == image.total
+    assert node.counters.bytes["peer"] >= image.total
 
 
 async def test_the_endpoint_of_one_node_serves_what_another_holds(start, image):

@@ -113,7 +113,7 @@ async def test_members_of_a_ca_exchange_blobs(start, authority, tmp_path, size):
     second = await start("second", first, certificate=Certificate(tmp_path / "2", authority))
     await met(first, second)
     await pull(second, await add(first, size))
-    assert second.counters.bytes["peer"] == size
+    assert second.counters.bytes["peer"] >= size  # a block may come twice
 
 
 @pytest.mark.parametrize("kind", ["the secret alone", "a certificate of another CA"])
@@ -128,7 +128,7 @@ async def test_who_has_the_secret_but_no_certificate_gets_no_content(start, auth
     assert outsider.counters.bytes["peer"] == 0
     assert outsider.store.get(digest) is None
     with pytest.raises(PeerUnreachable) as caught:
-        await outsider.peers.skew(*address_of(first), timeout=5)
+        await outsider.peers.skew(*address_of(first), timeout=PATIENCE)
     assert "certificates of the same CA" in caught.value.hint
     assert not first.store.banned()
     assert not outsider.store.banned()
@@ -185,7 +185,7 @@ async def test_nodes_of_another_secret_get_nothing_even_if_they_know_where_to_as
     digest = await add(insider, SMALL)
     outsider = await start("outsider", insider, secret="another-secret-of-some-length")
     with pytest.raises(PeerUnreachable):
-        await outsider.peers.get_small(*address_of(insider), digest, timeout=5)
+        await outsider.peers.get_small(*address_of(insider), digest, timeout=PATIENCE)
     async with asyncio.timeout(PATIENCE):
         while not insider.counters.dropped.get("peer.unauthorized"):  # noqa: ASYNC110  (it is told so before it is counted)
             await asyncio.sleep(0.01)

@@ -9,6 +9,9 @@ from p2player.peer.secret import ClusterSecret
 from p2player.peer.server import PeerServer
 from p2player.peer.tls import ClusterTls
 
+PATIENCE = 30
+"""Seconds in which an answer comes from this machine, however busy it is."""
+
 
 def tls_of(raw):
     """Return the certificates of a node that has this secret."""

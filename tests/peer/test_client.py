@@ -12,7 +12,7 @@ from p2player.peer.client import PeerClient
 from p2player.peer.evidence import MAX_SEALED_EVIDENCE, MAX_SEALED_PIECE
 from p2player.peer.identity import Identity, NodeId
 from p2player.peer.protocol import SMALL_BLOB
-from tests.peer.conftest import tls_of
+from tests.peer.conftest import PATIENCE, tls_of
 from tests.wiretap import wiretap
 
 ME = NodeId(bytes(20))
@@ -58,21 +58,21 @@ async def answering():
 @pytest.mark.parametrize("size", [0, 1, SMALL_BLOB])
 async def test_a_blob_comes_as_it_is(client, peer, held, size):
     data = bytes(size)
-    assert await client.get_small(*peer, held.add(data), timeout=5) == data
+    assert await client.get_small(*peer, held.add(data), timeout=PATIENCE) == data
 
 
 async def test_requests_to_one_node_share_a_connection(client, peer, held, monkeypatch):
     digest = held.add(b"config")
-    await client.get_small(*peer, digest, timeout=5)
+    await client.get_small(*peer, digest, timeout=PATIENCE)
     monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", None)
-    assert await client.get_small(*peer, digest, timeout=5) == b"config"
+    assert await client.get_small(*peer, digest, timeout=PATIENCE) == b"config"
 
 
 async def test_a_blob_with_other_content_is_refused(client, peer, held):
     digest = Digest.of(b"wanted")
     held.held[digest] = b"another"
     with pytest.raises(DigestMismatch) as caught:
-        await client.get_small(*peer, digest, timeout=5)
+        await client.get_small(*peer, digest, timeout=PATIENCE)
     assert caught.value.signer == Identity.from_seed(bytes(32)).node_id
 
 
@@ -82,25 +82,25 @@ async def test_other_content_without_a_valid_signature_is_told_as_nobodys(client
     held.held[digest] = b"another"
     witness.vouch = lambda *_: seal
     with pytest.raises(DigestMismatch) as caught:
-        await client.get_small(*peer, digest, timeout=5)
+        await client.get_small(*peer, digest, timeout=PATIENCE)
     assert caught.value.signer is None
 
 
 async def test_a_body_that_is_too_long_is_not_read_to_its_end(client, peer, held):
     digest = held.add(bytes(SMALL_BLOB + 1))
     with pytest.raises(PeerUnreachable, match="more than"):
-        await client.get_small(*peer, digest, timeout=5)
+        await client.get_small(*peer, digest, timeout=PATIENCE)
 
 
 async def test_evidence_and_pieces_come_as_they_were_sealed(client, peer, witness):
     digest = Digest.of(b"disputed")
     witness.said[digest], witness.pieces[digest, 7] = b"evidence", b"piece"
-    assert await client.evidence(*peer, digest, timeout=5) == b"evidence"
-    assert await client.piece(*peer, digest, 7, timeout=5) == b"piece"
+    assert await client.evidence(*peer, digest, timeout=PATIENCE) == b"evidence"
+    assert await client.piece(*peer, digest, 7, timeout=PATIENCE) == b"piece"
     with pytest.raises(PeerUnreachable, match="404"):
-        await client.piece(*peer, digest, 8, timeout=5)
+        await client.piece(*peer, digest, 8, timeout=PATIENCE)
     with pytest.raises(PeerUnreachable, match="404"):
-        await client.evidence(*peer, Digest.of(b"another"), timeout=5)
+        await client.evidence(*peer, Digest.of(b"another"), timeout=PATIENCE)
 
 
 async def test_more_evidence_than_there_can_be_is_not_read_to_its_end(client, peer, witness):
@@ -108,14 +108,14 @@ async def test_more_evidence_than_there_can_be_is_not_read_to_its_end(client, pe
     witness.said[digest] = bytes(MAX_SEALED_EVIDENCE + 1)
     witness.pieces[digest, 0] = bytes(MAX_SEALED_PIECE + 1)
     with pytest.raises(PeerUnreachable, match="more than"):
-        await client.evidence(*peer, digest, timeout=5)
+        await client.evidence(*peer, digest, timeout=PATIENCE)
     with pytest.raises(PeerUnreachable, match="more than"):
-        await client.piece(*peer, digest, 0, timeout=5)
+        await client.piece(*peer, digest, 0, timeout=PATIENCE)
 
 
 async def test_a_node_without_the_blob_is_told_apart_by_its_status(client, peer):
     with pytest.raises(PeerUnreachable, match="404"):
-        await client.get_small(*peer, Digest.of(b""), timeout=5)
+        await client.get_small(*peer, Digest.of(b""), timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("believes_all", [False, True])
@@ -126,7 +126,7 @@ async def test_a_node_of_another_cluster_comes_with_a_hint(peer, held, believes_
     stranger = PeerClient(tls, ME, 7400)
     try:
         with pytest.raises(PeerUnreachable) as caught:
-            await stranger.get_small(*peer, held.add(b"config"), timeout=5)
+            await stranger.get_small(*peer, held.add(b"config"), timeout=PATIENCE)
     finally:
         await stranger.close()
     assert "same secret" in caught.value.hint
@@ -134,7 +134,9 @@ async def test_a_node_of_another_cluster_comes_with_a_hint(peer, held, believes_
 
 async def test_a_node_that_speaks_no_tls_comes_with_a_hint(client, answering):
     with pytest.raises(PeerUnreachable) as caught:
-        await client.get_small(*await answering(b"HTTP/1.1 200 OK\r\n\r\n", until=b""), Digest.of(b""), timeout=5)
+        await client.get_small(
+            *await answering(b"HTTP/1.1 200 OK\r\n\r\n", until=b""), Digest.of(b""), timeout=PATIENCE
+        )
     assert "same secret" in caught.value.hint
 
 
@@ -142,8 +144,8 @@ async def test_who_listens_sees_neither_the_digest_nor_the_content(client, peer,
     data = random.Random(5).randbytes(SMALL_BLOB)
     digest = held.add(data)
     async with wiretap(peer) as (address, seen):
-        assert await client.get_small(*address, digest, timeout=5) == data
-        await client.standing(*address, digest, timeout=5)
+        assert await client.get_small(*address, digest, timeout=PATIENCE) == data
+        await client.standing(*address, digest, timeout=PATIENCE)
     assert len(seen) > len(data)
     for told in (digest.hex.encode(), bytes.fromhex(digest.hex), b"p2p/v1", b"node_id", b"HTTP"):
         assert told not in seen
@@ -151,32 +153,32 @@ async def test_who_listens_sees_neither_the_digest_nor_the_content(client, peer,
 
 
 async def test_a_clock_is_compared(client, peer, monkeypatch):
-    assert abs(await client.skew(*peer, timeout=5)) < 60
+    assert abs(await client.skew(*peer, timeout=PATIENCE)) < 60
     monkeypatch.setattr("p2player.peer.client.time", SimpleNamespace(time=lambda: time.time() + 3600))
-    assert 3500 < await client.skew(*peer, timeout=5) < 3700
+    assert 3500 < await client.skew(*peer, timeout=PATIENCE) < 3700
 
 
 async def test_a_node_that_does_not_say_its_time_is_unreachable(open_client, answering):
     address = await answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     with pytest.raises(PeerUnreachable, match="time"):
-        await open_client.skew(*address, timeout=5)
+        await open_client.skew(*address, timeout=PATIENCE)
 
 
 async def test_new_certificates_are_used_at_once(tls, peer, held):
     client = PeerClient(tls, ME, 7400)
     digest = held.add(b"config")
     try:
-        await client.get_small(*peer, digest, timeout=5)
+        await client.get_small(*peer, digest, timeout=PATIENCE)
         tls._client = tls_of(b"another secret of some length").client
         with pytest.raises(PeerUnreachable):
-            await client.get_small(*peer, digest, timeout=5)
+            await client.get_small(*peer, digest, timeout=PATIENCE)
     finally:
         await client.close()
 
 
 async def test_a_node_that_is_not_there_is_unreachable(client, unused_tcp_port):
     with pytest.raises(PeerUnreachable):
-        await client.get_small("127.0.0.1", unused_tcp_port, Digest.of(b""), timeout=5)
+        await client.get_small("127.0.0.1", unused_tcp_port, Digest.of(b""), timeout=PATIENCE)
 
 
 async def test_a_node_that_says_nothing_is_given_up(open_client, answering):
@@ -195,9 +197,9 @@ async def test_a_node_that_says_nothing_is_given_up(open_client, answering):
 )
 async def test_a_node_that_answers_wrongly_is_unreachable(open_client, answering, answer):
     with pytest.raises(PeerUnreachable):
-        await open_client.get_small(*await answering(answer), Digest.of(b""), timeout=5)
+        await open_client.get_small(*await answering(answer), Digest.of(b""), timeout=PATIENCE)
 
 
 async def test_a_packed_body_is_not_unpacked(open_client, answering):
     answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\npacked"
-    assert await open_client.get_small(*await answering(answer), Digest.of(b"packed"), timeout=5) == b"packed"
+    assert await open_client.get_small(*await answering(answer), Digest.of(b"packed"), timeout=PATIENCE) == b"packed"

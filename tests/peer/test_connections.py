@@ -5,6 +5,7 @@ import pytest
 from aiohttp import web
 
 from p2player.peer.connections import BoundedServer
+from tests.peer.conftest import PATIENCE
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -48,7 +49,7 @@ class Place:
     async def ask(self, client):
         reader, writer = client
         writer.write(REQUEST)
-        return await asyncio.wait_for(reader.readuntil(b"hello"), 5)
+        return await asyncio.wait_for(reader.readuntil(b"hello"), PATIENCE)
 
     async def wait(self):
         client = await self.connect(ask=False)
@@ -58,7 +59,7 @@ class Place:
 
     async def is_ended(self, client):
         try:
-            return await asyncio.wait_for(client[0].read(1), 5) == b""
+            return await asyncio.wait_for(client[0].read(1), PATIENCE) == b""
         except ConnectionResetError:
             return True
 
@@ -96,7 +97,7 @@ async def test_whoever_is_being_answered_is_left_alone_and_the_newcomer_goes(pla
     assert await place.is_ended(newcomer)
     place.gate.set()
     for reader, _ in busy:
-        await asyncio.wait_for(reader.readuntil(b"hello"), 5)
+        await asyncio.wait_for(reader.readuntil(b"hello"), PATIENCE)
     await place.connect()
 
 

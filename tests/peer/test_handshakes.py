@@ -7,8 +7,7 @@ from p2player.peer.handshakes import Handshakes
 from p2player.peer.keyring import Keyring
 from p2player.peer.secret import ClusterSecret
 from p2player.peer.tls import ClusterTls
-
-PATIENCE = 10
+from tests.peer.conftest import PATIENCE
 
 
 class Echo(asyncio.Protocol):

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from p2player.errors import AddressUnusable
 from p2player.peer.listener import Listener
-from tests.peer.conftest import tls_of
+from tests.peer.conftest import PATIENCE, tls_of
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def exchange(address, data):
     reader, writer = await asyncio.open_connection(*address)
     writer.write(data)
     try:
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), PATIENCE)
     finally:
         writer.close()
 
@@ -90,8 +90,8 @@ async def test_closing_ends_tls_connections_and_handshakes_too(counters):
     assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
     silent, silent_writer = await asyncio.open_connection(*address)
     await listener.close()
-    assert await asyncio.wait_for(reader.read(), 5) == b""
-    assert await asyncio.wait_for(silent.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+    assert await asyncio.wait_for(silent.read(), PATIENCE) == b""
     for one in (writer, silent_writer):
         one.close()
     with pytest.raises(ConnectionRefusedError):
@@ -136,7 +136,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(counters, handler):
     reader, writer = await asyncio.open_connection(*await listener.start("127.0.0.1", 0), limit=2**16)
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), PATIENCE)
     writer.close()
     await listener.close()
 

@@ -13,6 +13,7 @@ from p2player.peer.identity import Identity, NodeId
 from p2player.peer.protocol import NODE_HEADER, relay_path
 from p2player.peer.relay import MAX_INSISTING, NO_SOURCE, Neighbour, Standing, neighbours_of
 from p2player.peer.segments import SEGMENT_BYTES, Segment, SegmentReader, end_of, new_run
+from tests.peer.conftest import PATIENCE
 
 DATA = bytes(range(256)) * 4000
 DIGEST = Digest.of(DATA)
@@ -79,14 +80,14 @@ def follow(client, peer, start=0, *, insist=False):
 
 async def test_a_node_says_how_far_it_is(clients, peer, relay):
     await relay.let_through(1000)
-    assert await clients[0].standing(*peer, DIGEST, timeout=5) == Standing(len(DATA), 1000, 3, 0)
+    assert await clients[0].standing(*peer, DIGEST, timeout=PATIENCE) == Standing(len(DATA), 1000, 3, 0)
     async with follow(clients[1], peer):
-        assert (await clients[0].standing(*peer, DIGEST, timeout=5)).followers == 1
+        assert (await clients[0].standing(*peer, DIGEST, timeout=PATIENCE)).followers == 1
 
 
 async def test_who_does_not_have_it_or_does_not_answer_stands_nowhere(clients, peer):
-    assert await clients[0].standing(*peer, DIGEST, timeout=5) is None
-    assert await clients[0].standing("127.0.0.1", 1, DIGEST, timeout=5) is None
+    assert await clients[0].standing(*peer, DIGEST, timeout=PATIENCE) is None
+    assert await clients[0].standing("127.0.0.1", 1, DIGEST, timeout=PATIENCE) is None
 
 
 async def test_segments_come_as_they_come_there_from_the_asked_one_on(clients, peer, relay):
@@ -129,8 +130,8 @@ async def test_a_follower_that_comes_back_takes_its_own_place(clients, peer, rel
 async def test_a_follower_that_leaves_makes_room(clients, peer, relay):
     async with follow(clients[0], peer):
         pass
-    async with asyncio.timeout(5):
-        while (await clients[1].standing(*peer, DIGEST, timeout=5)).followers:  # noqa: ASYNC110  (as a node would ask)
+    async with asyncio.timeout(PATIENCE):
+        while (await clients[1].standing(*peer, DIGEST, timeout=PATIENCE)).followers:  # noqa: ASYNC110  (as a node would ask)
             await asyncio.sleep(0.01)
     assert relay.readers == 0
     async with follow(clients[1], peer):

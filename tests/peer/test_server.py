@@ -10,7 +10,7 @@ from p2player.peer.keyring import Keyring
 from p2player.peer.protocol import NODE_PATH, blob_path
 from p2player.peer.server import PeerServer
 from p2player.peer.tls import ClusterTls
-from tests.peer.conftest import tls_of
+from tests.peer.conftest import PATIENCE, tls_of
 
 ABSENT = Digest.of(b"absent")
 
@@ -61,7 +61,7 @@ def without_certificate():
 async def test_an_outsider_gets_nothing_and_is_counted(ask, held, counters, outsider):
     with pytest.raises(aiohttp.ClientError):
         await ask(blob_path(held.add(b"config")), context=outsider())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not counters.dropped.get("peer.unauthorized"):  # noqa: ASYNC110  (it may be told so before it is counted)
             await asyncio.sleep(0.01)
 

@@ -248,7 +248,7 @@ async def test_a_reader_that_leaves_closes_the_blob(endpoint, library):
         response = await session.get(f"http://127.0.0.1:{endpoint[1]}/v2/app/blobs/{Slow.digest}")
         assert await response.content.readexactly(10) == DATA[:10]
         response.close()
-    await asyncio.wait_for(closed.wait(), 5)
+    await asyncio.wait_for(closed.wait(), 30)
 
 
 async def test_bytes_from_the_store_are_counted_and_streamed_ones_are_not(client, library, counters, tmp_path):

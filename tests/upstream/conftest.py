@@ -2,8 +2,11 @@
 
 import asyncio
 import base64
+import fcntl
 import json
 import socket
+import sys
+import termios
 from collections import Counter
 from urllib.parse import urlencode
 
@@ -32,6 +35,21 @@ def pytest_asyncio_loop_factories(config, item):
 
 def basic(user, password):
     return Login("Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+
+
+async def break_off(request):
+    """End a connection after all that was written has arrived, and who reads it in this loop has had its turns."""
+    transport = request.transport
+    sending = transport.get_extra_info("socket")
+    while not transport.is_closing() and (transport.get_write_buffer_size() or _unacknowledged(sending)):  # noqa: ASYNC110  (the system's doing)
+        await asyncio.sleep(0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    transport.abort()
+
+
+def _unacknowledged(sending):
+    return int.from_bytes(fcntl.ioctl(sending.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 class HttpRegistry:
@@ -177,8 +195,7 @@ class HttpRegistry:
         if start < ends:
             await response.write(data[start:ends])
         if ends < len(data):
-            await asyncio.sleep(0.02)  # what was written is to arrive before the end
-            request.transport.abort()
+            await break_off(request)
         return response
 
 

@@ -171,4 +171,4 @@ async def test_who_hangs_up_leaves_no_connection_open(serve, held, ask):
     question.cancel()
     with pytest.raises(asyncio.CancelledError):
         await question
-    await asyncio.wait_for(left.wait(), 5)
+    await asyncio.wait_for(left.wait(), 30)

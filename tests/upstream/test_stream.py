@@ -9,6 +9,7 @@ from p2player.errors import BlobNotFound, UpstreamUnreachable
 from p2player.oci.digest import Digest
 from p2player.oci.reference import Repository
 from p2player.upstream.memory import MemoryRegistry
+from tests.upstream.conftest import break_off
 
 NAME = "registry.test"
 APP = Repository(NAME, "team/app")
@@ -47,8 +48,7 @@ def breaking(server, *places, ranges=True):
         await response.prepare(request)
         await response.write(BLOB[start:stop])
         if stop < len(BLOB):
-            await asyncio.sleep(0.02)
-            request.transport.abort()
+            await break_off(request)
         return response
 
     server.instead = {PATH: handler}
