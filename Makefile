@@ -9,15 +9,16 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	$(VENV)/bin/python -m netsim.demo
 
-# All tests on two cores. The end-to-end tests share one of them, so that real runtimes do not slow each other down.
+# The tests on two cores. The end-to-end tests share one of them, so that real runtimes do not slow each other down.
 # What runs against the clock is tried up to twice more when it fails, and then shown as a rerun (tests/conftest.py).
 # A worker that crashes ends the run: pytest-xdist waits for ever for what was left of its group (a restarted worker gets none).
 test: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0
 
-# What each fault costs in each stage of a pull on each machine. Needs root, and a quarter of an hour.
+# What each fault costs in each stage of a pull on each machine, and the end-to-end tests that `make test` leaves out: large images, and
+# the runtimes that others stand for. Needs root, and twenty minutes.
 faults: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0 -m "" tests/faults
+	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0 -m "faults or not e2e" tests/faults tests/e2e
 
 # A node with the default configuration.
 run: $(INSTALLED)

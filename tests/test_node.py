@@ -25,7 +25,7 @@ from tests.wrongbytes import require_same
 
 APP = Reference.parse("app:1")
 ANY = HostPort("127.0.0.1", 0)
-PATIENCE = 20  # seconds until something that has to come is given up
+PATIENCE = 30  # seconds until something that has to come is given up
 
 
 @pytest.fixture

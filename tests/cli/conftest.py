@@ -62,10 +62,10 @@ def daemon(tmp_path):
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(30)
     yield box.daemon
     box.loop.call_soon_threadsafe(box.stop.set)
-    thread.join(10)
+    thread.join(30)
 
 
 @pytest.fixture

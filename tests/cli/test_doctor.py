@@ -68,7 +68,7 @@ def test_an_interrupt_while_a_runtime_pulls_leaves_nothing(run, daemon, tmp_path
     pulling = int(started.read_text())
     assert len(daemon.store.blobs()) == 3
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=60)
     assert (process.returncode, told) == (130, "")
     assert (programs / "podman.removed").exists()
     assert not Path(f"/proc/{pulling}").exists()

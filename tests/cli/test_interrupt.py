@@ -19,7 +19,7 @@ def start(daemon, *arguments):
 
 def interrupt(process):
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in told
 
@@ -27,7 +27,7 @@ def interrupt(process):
 @pytest.fixture
 def eventually():
     def wait(condition):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while not condition():
             assert time.monotonic() < end
 
@@ -54,6 +54,6 @@ def test_an_interrupted_seed_leaves_nothing_in_the_store(daemon, tmp_path, event
         assert "sending" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         eventually(lambda: not list(staging.iterdir()))
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 130
     assert daemon.store.blobs() == []

@@ -86,6 +86,6 @@ def test_following_goes_on_until_it_is_told_to_stop(ask, daemon, podman, layout,
     assert NAME in process.stdout.readline()
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.send_signal(number)
-    _, complaint = process.communicate(timeout=20)
+    _, complaint = process.communicate(timeout=60)
     assert (process.returncode, complaint) == (0, "")
     assert not [child for child in children if Path(f"/proc/{child}").exists()]

@@ -48,7 +48,7 @@ def test_a_node_says_that_it_is_ready_and_stops_when_told(serve, tmp_path, numbe
     assert ready["event"] == "ready"
     assert not ready["registry"].endswith(":0")
     node.send_signal(number)
-    _, log = node.communicate(timeout=20)
+    _, log = node.communicate(timeout=60)
     assert (node.returncode, log) == (0, "")
     assert not (tmp_path / "a/control.sock").exists()
 
@@ -78,7 +78,7 @@ def test_people_are_told_how_to_pull_through_it(serve):
     while not lines[-1].startswith("  docker pull"):
         lines.append(node.stdout.readline())
     node.send_signal(signal.SIGTERM)
-    text = "".join([*lines, node.communicate(timeout=20)[0]])
+    text = "".join([*lines, node.communicate(timeout=60)[0]])
     registry = next(line.split()[1] for line in lines if line.startswith("registry"))
     assert lines[-1] == f"  docker pull {registry}/ghcr.io/org/app:1\n"
     assert "p2player setup docker" in text
@@ -90,7 +90,7 @@ def test_an_address_in_use_exits_5_and_names_it(serve):
     first = serve("a", "--json", *FREE_PORTS)
     registry = json.loads(first.stdout.readline())["registry"]
     second = serve("b", "--registry", registry, "--cluster", "127.0.0.1:0")
-    _, told = second.communicate(timeout=20)
+    _, told = second.communicate(timeout=60)
     assert second.returncode == 5
     assert registry in told
 
@@ -99,7 +99,7 @@ def test_a_data_directory_in_use_exits_6(serve):
     first = serve("a", "--json", *FREE_PORTS)
     first.stdout.readline()
     second = serve("a", *FREE_PORTS)
-    _, told = second.communicate(timeout=20)
+    _, told = second.communicate(timeout=60)
     assert second.returncode == 6
     assert "Traceback" not in told
 

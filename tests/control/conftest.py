@@ -30,7 +30,7 @@ def eventually():
     """Wait until a condition that depends on the daemon's own tasks holds."""
 
     async def wait(condition):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():  # noqa: ASYNC110  (what it waits for has no event)
                 await asyncio.sleep(0.001)
 

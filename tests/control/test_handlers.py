@@ -68,7 +68,7 @@ async def test_a_closing_daemon_ends_the_pulls_of_its_clients(daemon, client):
     daemon.images.gate.clear()
     pull = client.pull("app:1", None)
     await anext(pull)
-    await asyncio.wait_for(daemon.server.close(), 10)
+    await asyncio.wait_for(daemon.server.close(), 30)
     assert daemon.images.under_way == 0
     await pull.aclose()
 

@@ -143,7 +143,7 @@ async def test_a_client_that_leaves_during_the_commit_does_not_stop_it(daemon, c
     async with client.begin_import() as importing:
         for digest, data in blobs.items():
             await importing.add(digest, len(data), chunks(data))
-        committing = asyncio.wait_for(importing.commit([naming]), 10)
+        committing = asyncio.wait_for(importing.commit([naming]), 30)
         watching = asyncio.gather(committing, reached.wait())
         await reached.wait()
         watching.cancel()

@@ -80,6 +80,6 @@ async def test_a_client_that_leaves_stops_the_hashing(daemon, client, monkeypatc
         await asyncio.to_thread(lambda: None)
         return len(hashed) == before
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await is_still():
             pass

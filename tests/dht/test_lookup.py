@@ -1,7 +1,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from p2player.dht.lookup import MAX_ASKED, Lookup
@@ -95,7 +95,6 @@ def test_liar_who_names_ever_nearer_nodes_is_not_followed_for_ever():
     assert asked == MAX_ASKED
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 300), st.floats(0.0, 0.6))
 def test_finds_the_nearest_living_nodes_whoever_is_dead(seed, size, dead_share):
     rng = Random(seed)

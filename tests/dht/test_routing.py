@@ -1,7 +1,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from p2player.dht.routing import BUCKET_SIZE, Contact, Table
@@ -16,7 +16,6 @@ def id_of(number: int) -> bytes:
     return number.to_bytes(20, "big")
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 400), st.binary(min_size=20, max_size=20))
 def test_nearest_are_exactly_the_nearest(seed, size, target):
     rng = Random(seed)

@@ -1,7 +1,16 @@
+import pytest
+
 from netsim.emulate.debian import GREETING
 
 
-def test_dockerd_pulls_a_hub_name_by_tag_through_its_mirror_and_runs_it(dockerd, seeded_debian, fetched):
+def test_dockerd_pulls_a_hub_name_by_tag_through_its_mirror_and_runs_it(dockerd, fetched):
+    dockerd.docker("pull", "app:1")
+    assert dockerd.run("app:1") == f"{GREETING}\n"
+    fetched()
+
+
+@pytest.mark.faults
+def test_dockerd_pulls_a_large_image_through_its_mirror_and_runs_it(dockerd, seeded_debian, fetched):
     dockerd.docker("pull", "debian:1")
     assert dockerd.run("debian:1") == f"{GREETING}\n"
     fetched(seeded_debian)

@@ -38,6 +38,7 @@ def base(engine, debian, directory):
     return "localhost/base:1"
 
 
+@pytest.mark.faults
 def test_the_dockerfile_makes_an_image_that_serves(engine, base, seed, image, directory):
     build = ("build", "--network", "none", "--pull-never", "--build-arg", f"BASE={base}")
     engine.buildah(*build, "--tag", "localhost/p2player:1", str(REPOSITORY))

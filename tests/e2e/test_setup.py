@@ -168,9 +168,9 @@ def seed_tiny(daemon, directory):
 
 @pytest.fixture(
     params=[
-        pytest.param((DockerCase, False), id="dockerd-20.10"),
+        pytest.param((DockerCase, False), id="dockerd-20.10", marks=pytest.mark.faults),
         pytest.param((DockerCase, True), id="dockerd-28.5"),
-        pytest.param((ContainerdCase, False), id="containerd-1.6"),
+        pytest.param((ContainerdCase, False), id="containerd-1.6", marks=pytest.mark.faults),
         pytest.param((ContainerdCase, True), id="containerd-2.1"),
         pytest.param((PodmanCase, False), id="podman-4.3"),
     ]
@@ -247,7 +247,13 @@ def guarded(require, directory):
         yield SimpleNamespace(node=daemon, ca=authority.ca, tokens=directory)
 
 
-@pytest.mark.parametrize("current", [False, True], ids=["containerd-1.6", "containerd-2.1"])
+@pytest.mark.parametrize(
+    "current",
+    [
+        pytest.param(False, id="containerd-1.6", marks=pytest.mark.faults),
+        pytest.param(True, id="containerd-2.1"),
+    ],
+)
 def test_containerd_gets_in_with_the_token_that_setup_gives_it_and_not_with_another(
     request, directory, guarded, current
 ):

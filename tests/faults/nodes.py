@@ -21,7 +21,7 @@ class Nodes:
         directory = self._root / f"node-{len(self._running)}"
         node = await Node.start(Config(directory, _ANY, _ANY, join, configured_only=True))
         self._running.append(node)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while join and not node.dht.contacts():  # noqa: ASYNC110  (another node's doing)
                 await asyncio.sleep(0.02)
         return node

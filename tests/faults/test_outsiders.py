@@ -17,7 +17,7 @@ from p2player.pull.events import PullResult
 NOW = dt.datetime.now(dt.UTC)
 SECRET = "of-the-cluster-and-long-enough"
 SMALL, LARGE = 10_000, 3_000_000
-PATIENCE = 20  # seconds until something that has to come is given up
+PATIENCE = 30  # seconds until something that has to come is given up
 NOTHING_COMES = 4  # seconds; on loopback what comes takes a hundredth of it
 
 
@@ -149,6 +149,7 @@ async def test_a_certificate_is_renewed_while_nodes_run(start, authority, tmp_pa
     await pull(second, await add(first, SMALL))
 
 
+@pytest.mark.faults
 async def test_a_whole_ca_is_changed_while_nodes_run_and_the_old_one_is_out(start, authority, tmp_path):
     certificates = [Certificate(tmp_path / str(number), authority) for number in range(3)]
     first = await start("first", certificate=certificates[0])

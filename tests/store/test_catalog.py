@@ -149,7 +149,7 @@ def test_closing_waits_for_whoever_is_reading(tmp_path):
 
         with ThreadPoolExecutor() as threads:
             readers = [threads.submit(read_on) for _ in range(3)]
-            assert reading.wait(10)
+            assert reading.wait(30)
             catalog.close()
         for reader in readers:
             with pytest.raises(sqlite3.ProgrammingError, match="closed"):

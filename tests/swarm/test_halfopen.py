@@ -112,5 +112,5 @@ async def test_a_swarm_port_rids_itself_of_silent_strangers_and_keeps_its_member
     assert await asyncio.to_thread(seed._half_open.look, now) == 0
     assert await asyncio.to_thread(seed._half_open.look, now + 11) == 10
     for reader, writer in (*silent, *half_way):
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
         writer.close()

@@ -4,7 +4,7 @@ import os
 import stat
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from p2player.errors import InvalidConfig
@@ -16,8 +16,6 @@ from p2player.upstream.credentials import (
     auth_files,
     parse_helper_answer,
 )
-
-BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 
 APP = Repository("registry.test", "team/app")
 HUB = Repository("docker.io", "library/alpine")
@@ -221,7 +219,6 @@ members = st.recursive(
 )
 
 
-@BUSY
 @given(members | st.binary(max_size=60))
 def test_any_file_is_read_or_an_invalid_config(content):
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -232,7 +229,6 @@ def test_any_file_is_read_or_an_invalid_config(content):
     assert all(isinstance(one, Credential) for one in found.logins.values())
 
 
-@BUSY
 @given(members | st.binary(max_size=60))
 def test_any_answer_of_a_helper_is_a_login_or_none(content):
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()

@@ -1,14 +1,11 @@
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from p2player.upstream.retry import PATIENCE, REST, TRIES, Breaker, pause
 
-BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
-
 parts = st.floats(0, 0.999)
 
 
-@BUSY
 @given(parts)
 def test_pauses_grow_and_there_are_few(jitter):
     pauses = [pause(tried, 0, jitter) for tried in range(1, TRIES + 2)]
@@ -16,7 +13,6 @@ def test_pauses_grow_and_there_are_few(jitter):
     assert pauses[TRIES - 1 :] == [None, None]
 
 
-@BUSY
 @given(st.lists(st.tuples(parts, st.floats(0, 20), st.none() | st.floats(0, 100)), min_size=TRIES, max_size=TRIES))
 def test_the_last_try_begins_in_time_whatever_happens(rounds):
     elapsed = 0.0

@@ -2,15 +2,13 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
 from p2player.upstream.reasons import NoAnswer
 from p2player.upstream.settings import UpstreamSettings
 from p2player.upstream.tokens import Refused, Token, TokenRequest, Tokens, parse_token
-
-BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 
 SETTINGS = UpstreamSettings("registry.test", ("https://registry.test",))
 REQUEST = TokenRequest(SETTINGS, URL("https://auth.test/token?a=b"), "registry.test", "repository:app:pull")
@@ -148,7 +146,6 @@ def test_what_is_no_token_is_refused(raw):
         parse_token(raw)
 
 
-@BUSY
 @given(
     st.binary(max_size=60)
     | st.dictionaries(

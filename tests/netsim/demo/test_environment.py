@@ -7,6 +7,8 @@ import pytest
 
 from netsim.demo.environment import KINDS, environment_image
 
+pytestmark = pytest.mark.xdist_group("environment")  # the image takes long to make: once is enough
+
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
