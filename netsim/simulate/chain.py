@@ -9,7 +9,7 @@ from netsim.simulate.copies import Copies
 from netsim.simulate.flows import REGISTRY, Floats, Flows, Ints, Links
 from netsim.simulate.parameters import Parameters
 from netsim.simulate.reach import Reach
-from p2player.peer.segments import SEGMENT_BYTES
+from p2player.peer.segments import segment_bytes, start_of
 
 NOBODY: Final = -2
 """Where the index of a copy stands otherwise: it comes from nowhere. REGISTRY: from the registry."""
@@ -24,6 +24,7 @@ class Streams:
         self._links = links
         self._reach = reach
         self._parameters = parameters
+        self._segment: Ints = np.array([segment_bytes(int(size)) for size in copies.size], dtype=np.int64)
         self.source: Ints = np.full(len(copies.size), NOBODY, dtype=np.int64)
         self._begins: Floats = np.zeros(len(copies.size))
         delayed = max(1, round(parameters.hop / parameters.step))
@@ -37,8 +38,8 @@ class Streams:
         """
         copies = self._copies
         if source != REGISTRY:
-            self._copies.useless[copies.node[copy]] += copies.got[copy] % SEGMENT_BYTES
-            copies.got[copy] -= copies.got[copy] % SEGMENT_BYTES
+            self._copies.useless[copies.node[copy]] += copies.got[copy] % self._segment[copy]
+            copies.got[copy] -= copies.got[copy] % self._segment[copy]
         self.source[copy] = source
         self._begins[copy] = at
 
@@ -51,13 +52,12 @@ class Streams:
         size = int(self._copies.size[copy])
         if self._copies.is_whole[copy]:
             return size
-        before_last = (size - 1) // SEGMENT_BYTES * SEGMENT_BYTES
-        return min(int(self._copies.got[copy]) // SEGMENT_BYTES * SEGMENT_BYTES, before_last)
+        return min(start_of(int(self._copies.got[copy]), size), start_of(size - 1, size))
 
     def boundary(self, copy: int) -> int:
         """Return where the first segment begins that is not whole."""
         got, size = int(self._copies.got[copy]), int(self._copies.size[copy])
-        return size if got >= size else got // SEGMENT_BYTES * SEGMENT_BYTES
+        return size if got >= size else start_of(got, size)
 
     def followers(self, copy: int) -> list[int]:
         """Return which copies come from this one."""
@@ -72,7 +72,7 @@ class Streams:
         there = np.where(
             is_from_registry,
             copies.size[active],
-            _offered(self._past[0][source], copies.size[source], copies.is_whole[source]),
+            _offered(self._past[0][source], copies.size[source], self._segment[source], copies.is_whole[source]),
         )
         sender = np.where(is_from_registry, REGISTRY, copies.node[source])
         receiver = copies.node[active]
@@ -99,8 +99,8 @@ class Streams:
         return [int(copy) for copy in active[is_done]]
 
 
-def _offered(got: Floats, size: Ints, is_whole: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Floats:
+def _offered(got: Floats, size: Ints, segment: Ints, is_whole: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Floats:
     """Return what can be passed on: whole segments, the last one only after the whole digest has matched."""
-    before_last = (size - 1) // SEGMENT_BYTES * SEGMENT_BYTES
-    offered: Floats = np.where(is_whole, size, np.minimum(got // SEGMENT_BYTES * SEGMENT_BYTES, before_last))
+    before_last = (size - 1) // segment * segment
+    offered: Floats = np.where(is_whole, size, np.minimum(got // segment * segment, before_last))
     return offered

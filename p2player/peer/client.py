@@ -29,7 +29,7 @@ from p2player.peer.protocol import (
     relay_path,
 )
 from p2player.peer.relay import Neighbour, Sent, Standing, neighbours_of
-from p2player.peer.segments import HEADER_BYTES, SEGMENT_BYTES
+from p2player.peer.segments import HEADER_BYTES, segment_bytes
 from p2player.peer.tls import ClusterTls
 
 _TLS_HINT: Final = (
@@ -185,7 +185,8 @@ class PeerClient:
                     raise SentOn(neighbours_of(response.headers))
                 if response.status != 200:
                     raise PeerUnreachable(f"{peer} answered {response.status} for {digest}")
-                yield Sent(Standing.of(response.headers), chunks_of(response, HEADER_BYTES + SEGMENT_BYTES))
+                standing = Standing.of(response.headers)
+                yield Sent(standing, chunks_of(response, HEADER_BYTES + segment_bytes(standing.size)))
         except TimeoutError as error:
             raise PeerUnreachable(f"{peer} did not answer within {_CONNECT_SECONDS} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -27,7 +27,7 @@ from p2player.peer.protocol import (
     SIZE_HEADER,
     WRONG_HEADER,
 )
-from p2player.peer.segments import SEGMENT_BYTES, Segment, length_on_wire
+from p2player.peer.segments import Segment, length_on_wire, start_of
 
 MAX_FOLLOWERS: Final = 1
 """How many follow a node at most, as a rule: a second one would halve what the first gets when uplinks are the limit."""
@@ -203,7 +203,7 @@ class RelayDesk:
             follower = _follower(request)
         except ValueError:
             return web.Response(status=400)
-        if start > relay.size or start % SEGMENT_BYTES:
+        if start > relay.size or start != start_of(start, relay.size):
             return web.Response(status=416)
         if instead := self._followers.instead(digest, follower.node, insist=INSIST_HEADER in request.headers):
             return web.Response(status=409, headers={NEXT_HEADER: ", ".join(map(str, instead))})

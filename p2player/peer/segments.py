@@ -17,8 +17,11 @@ from typing import Final, Self
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId, verify_signature
 
-SEGMENT_BYTES: Final = 128 * 1024
-"""Bytes a segment, but for the last one."""
+_LEAST: Final = 16 * 1024
+_MOST: Final = 128 * 1024
+_COUNT: Final = 512
+"""How many segments a blob has at least, if they are not to be smaller than _LEAST. The first byte is over a chain as long as that
+when all of it is sent; larger ones would be half as much work (decision 12)."""
 RUN_BYTES: Final = 16
 _MAGIC: Final = b"P2S\x01"
 _HEADER: Final = struct.Struct(f"!4s{RUN_BYTES}s32s32s64s")
@@ -32,14 +35,24 @@ def new_run() -> bytes:
     return secrets.token_bytes(RUN_BYTES)
 
 
+def segment_bytes(size: int) -> int:
+    """Return how many bytes a segment has, but for the last one, in a blob of size bytes: a power of two."""
+    return max(_LEAST, min(_MOST, 1 << (size // _COUNT).bit_length() - 1 if size >= _COUNT else 0))
+
+
+def start_of(offset: int, size: int) -> int:
+    """Return where the segment begins that the byte at offset belongs to, in a blob of size bytes."""
+    return offset // segment_bytes(size) * segment_bytes(size)
+
+
 def end_of(offset: int, size: int) -> int:
     """Return where the segment ends that begins at offset, in a blob of size bytes."""
-    return min(offset + SEGMENT_BYTES, size)
+    return min(offset + segment_bytes(size), size)
 
 
 def length_on_wire(size: int, start: int) -> int:
     """Return how many bytes a blob of size bytes takes from the segment at start on, headers included."""
-    return size - start + -(-(size - start) // SEGMENT_BYTES) * HEADER_BYTES
+    return size - start + -(-(size - start) // segment_bytes(size)) * HEADER_BYTES
 
 
 @dataclass(frozen=True, slots=True)

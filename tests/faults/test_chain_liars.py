@@ -11,11 +11,14 @@ from p2player.config import Config, HostPort
 from p2player.node import Node
 from p2player.oci.digest import Digest
 from p2player.oci.reference import Repository
-from p2player.peer.segments import SEGMENT_BYTES, Segment, new_run
+from p2player.peer.segments import Segment, new_run, segment_bytes
 from p2player.pull.chain.incoming import Incoming
 from p2player.upstream.settings import UpstreamSettings
 from tests.faults.origin import Pace, part_of
 from tests.wrongbytes import require_same
+
+SEGMENT = segment_bytes(1)
+"""Bytes of a segment of all these blobs: they are small."""
 
 ANY = HostPort("127.0.0.1", 0)
 APP = Repository.of("registry.test", "team/app")
@@ -161,7 +164,7 @@ async def chain(nodes, digest):
         while True:
             await asyncio.sleep(0.1)
             relays = [node.images._parts.relays.relay(digest) for node in nodes]
-            if all(relay and relay.offset >= 4 * SEGMENT_BYTES for relay in relays):
+            if all(relay and relay.offset >= 4 * SEGMENT for relay in relays):
                 behind = {source(node, digest): node for node in nodes}
                 order = [behind[None]]
                 while (follower := behind.get(order[-1].identity.node_id)) is not None:

@@ -12,8 +12,11 @@ from p2player.peer.client import PeerClient, SentOn
 from p2player.peer.identity import Identity, NodeId
 from p2player.peer.protocol import NODE_HEADER, relay_path
 from p2player.peer.relay import MAX_INSISTING, NO_SOURCE, Neighbour, Standing, neighbours_of
-from p2player.peer.segments import SEGMENT_BYTES, Segment, SegmentReader, end_of, new_run
+from p2player.peer.segments import Segment, SegmentReader, end_of, new_run, segment_bytes
 from tests.peer.conftest import PATIENCE
+
+SEGMENT = segment_bytes(1)
+"""Bytes of a segment of all these blobs: they are small."""
 
 DATA = bytes(range(256)) * 4000
 DIGEST = Digest.of(DATA)
@@ -91,9 +94,9 @@ async def test_who_does_not_have_it_or_does_not_answer_stands_nowhere(clients, p
 
 
 async def test_segments_come_as_they_come_there_from_the_asked_one_on(clients, peer, relay):
-    await relay.let_through(2 * SEGMENT_BYTES)
-    reader = SegmentReader(len(DATA), SEGMENT_BYTES)
-    async with follow(clients[0], peer, SEGMENT_BYTES) as sent:
+    await relay.let_through(2 * SEGMENT)
+    reader = SegmentReader(len(DATA), SEGMENT)
+    async with follow(clients[0], peer, SEGMENT) as sent:
         assert sent.standing.size == len(DATA)
         found = []
         while not found:
@@ -101,7 +104,7 @@ async def test_segments_come_as_they_come_there_from_the_asked_one_on(clients, p
         await relay.let_through(len(DATA))
         async for chunk in sent.chunks:
             found += reader.feed(chunk)
-    assert b"".join(data for _, data in found) == DATA[SEGMENT_BYTES:]
+    assert b"".join(data for _, data in found) == DATA[SEGMENT:]
     assert all(segment.is_signed(DIGEST, len(DATA)) and segment.is_of(data) for segment, data in found)
 
 
@@ -123,7 +126,7 @@ async def test_one_that_insists_is_let_in_but_not_without_end(clients, peer, rel
 
 
 async def test_a_follower_that_comes_back_takes_its_own_place(clients, peer, relay):
-    async with follow(clients[0], peer), follow(clients[0], peer, SEGMENT_BYTES):
+    async with follow(clients[0], peer), follow(clients[0], peer, SEGMENT):
         pass
 
 
@@ -139,12 +142,12 @@ async def test_a_follower_that_leaves_makes_room(clients, peer, relay):
 
 
 async def test_a_fetch_that_fails_there_breaks_off_here(clients, peer, relay):
-    await relay.let_through(SEGMENT_BYTES)
+    await relay.let_through(SEGMENT)
 
     async def follow_on():
         async with follow(clients[0], peer) as sent:
             async for _ in sent.chunks:
-                await relay.let_through(SEGMENT_BYTES, TransferStalled("gone"))
+                await relay.let_through(SEGMENT, TransferStalled("gone"))
 
     with pytest.raises(PeerUnreachable):
         await follow_on()
@@ -160,7 +163,7 @@ async def test_who_has_nothing_of_it_cannot_be_followed(clients, peer):
     ("headers", "status"),
     [
         ({NODE_HEADER: f"{node(1)} 7400"}, 200),
-        ({NODE_HEADER: f"{node(1)} 7400", "Range": f"bytes={SEGMENT_BYTES}-"}, 200),
+        ({NODE_HEADER: f"{node(1)} 7400", "Range": f"bytes={SEGMENT}-"}, 200),
         ({}, 400),
         ({NODE_HEADER: "me"}, 400),
         ({NODE_HEADER: f"{node(1)} 0"}, 400),

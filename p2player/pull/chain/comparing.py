@@ -16,11 +16,10 @@ from typing import Final
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 from p2player.peer.relay import Neighbour
-from p2player.peer.segments import SEGMENT_BYTES
 
 BLOCK: Final = 16 * 1024
 """Bytes that are compared with the registry's at one point: whole segments would cost a tenth of a copy."""
-_FIRST: Final = 4 * SEGMENT_BYTES
+_FIRST: Final = 512 * 1024
 """How much of a blob is here when a block is compared for the first time; who makes up everything is soon found out."""
 _POINTS: Final = 16
 """At how many points of a blob a block is compared, and as it begins at a few more. What is made up from some byte on costs no
@@ -107,28 +106,31 @@ class Warnings:
             self._patience *= 2
 
 
-async def first_wrong(is_right: Callable[[int], Awaitable[bool]], wrong: int) -> int:
-    """Return where the first wrong segment begins, given that the one at `wrong` is, and that all behind the first one are."""
-    first, last = 0, wrong // SEGMENT_BYTES
+async def first_wrong(is_right: Callable[[int], Awaitable[bool]], wrong: int, step: int) -> int:
+    """Return where the first wrong segment begins, given that the one at `wrong` is, and that all behind the first one are.
+
+    `step` is how many bytes a segment has.
+    """
+    first, last = 0, wrong // step
     while first < last:
         middle = (first + last) // 2
-        if await is_right(middle * SEGMENT_BYTES):
+        if await is_right(middle * step):
             first = middle + 1
         else:
             last = middle
-    return first * SEGMENT_BYTES
+    return first * step
 
 
 async def first_difference(
-    mine: Callable[[int], str], theirs: Callable[[int], Awaitable[str]], differs: int
+    mine: Callable[[int], str], theirs: Callable[[int], Awaitable[str]], differs: int, step: int
 ) -> int | None:
     """Return where the first segment begins that is not the same, given that the first `differs` bytes are not.
 
-    `mine` and `theirs` tell the digest of as many bytes as they are given, in hex; None if the other does not say.
+    `step` is how many bytes a segment has; `mine` and `theirs` tell the digest of as many bytes as they are given, in hex; None if the other does not say.
     """
     same = 0
-    while differs - same > SEGMENT_BYTES:
-        middle = (same + differs) // 2 // SEGMENT_BYTES * SEGMENT_BYTES
+    while differs - same > step:
+        middle = (same + differs) // 2 // step * step
         if not (other := await theirs(middle)):
             return None
         if other == mine(middle):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from p2player.errors import DigestMismatch, TransferStalled
 from p2player.oci.digest import Digest
-from p2player.peer.segments import SEGMENT_BYTES
+from p2player.peer.segments import segment_bytes
 from p2player.store.durable import disk_errors
 
 _CHUNK = 1024 * 1024
@@ -27,6 +27,7 @@ class Growing:
         """Begin at the first byte, or behind `front` bytes that are in the file already; they count once they are hashed."""
         self.size = size
         self.offset = 0
+        self._segment = segment_bytes(size)
         self._path = path
         with disk_errors(path):
             self._file = os.open(path, os.O_RDWR if front else os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
@@ -66,7 +67,7 @@ class Growing:
         if self.offset + len(data) > self.size:
             raise DigestMismatch(f"more than the {self.size} bytes of the blob came")
         loop = asyncio.get_running_loop()
-        is_calm = len(data) <= SEGMENT_BYTES and loop.time() - self._taken_at > _CALM
+        is_calm = len(data) <= self._segment and loop.time() - self._taken_at > _CALM
         if len(data) <= _SMALL or is_calm:
             self._write(data, check)
             self._take(data)
@@ -100,10 +101,10 @@ class Growing:
     def _hash(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            part = rest[: SEGMENT_BYTES - self._hashed % SEGMENT_BYTES]
+            part = rest[: self._segment - self._hashed % self._segment]
             self._hasher.update(part)
             self._hashed += len(part)
-            if self._hashed % SEGMENT_BYTES == 0:
+            if self._hashed % self._segment == 0:
                 self._fronts.append(self._hasher.hexdigest())
             rest = rest[len(part) :]
 
@@ -120,7 +121,7 @@ class Growing:
 
     def front(self, offset: int) -> str:
         """Return the digest of the first offset bytes in hex, if they are whole segments and here; empty if not."""
-        count, rest = divmod(offset, SEGMENT_BYTES)
+        count, rest = divmod(offset, self._segment)
         return self._fronts[count - 1] if not rest and 0 < count <= len(self._fronts) else ""
 
     @property

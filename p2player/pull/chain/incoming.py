@@ -14,12 +14,12 @@ from p2player.errors import PeerUnreachable, StoreDamaged
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId
 from p2player.peer.relay import NO_SOURCE, Neighbour
-from p2player.peer.segments import SEGMENT_BYTES, Segment, end_of, new_run
+from p2player.peer.segments import Segment, end_of, new_run, segment_bytes, start_of
 from p2player.pull.chain.growing import Growing
 from p2player.store.staging import Staged
 
-_RECENT: Final = 8
-"""Segments whose bytes are kept in memory for who follows closely."""
+_RECENT: Final = 1024 * 1024
+"""Bytes of segments that are kept in memory for who follows closely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Front:
     @property
     def length(self) -> int:
         """How many bytes they are."""
-        return len(self.segments) * SEGMENT_BYTES
+        return len(self.segments) * segment_bytes(self.staged.size)
 
 
 class Incoming:
@@ -52,6 +52,7 @@ class Incoming:
     def __init__(self, growing: Growing, digest: Digest, identity: Identity, front: Front) -> None:
         self.depth = NO_SOURCE
         self.size = growing.size
+        self._step = segment_bytes(growing.size)
         self.received = list(front.received)
         self.on_warning: Callable[[Neighbour, int], None] = lambda _by, _wrong: None
         self._growing = growing
@@ -69,15 +70,15 @@ class Incoming:
     @property
     def offset(self) -> int:
         """Bytes that are here to be passed on, from the front."""
-        whole = min(len(self._segments) * SEGMENT_BYTES, self.size)
+        whole = min(len(self._segments) * self._step, self.size)
         if whole < self.size or self.is_verified:
             return whole
-        return max(len(self._segments) - 1, 0) * SEGMENT_BYTES
+        return max(len(self._segments) - 1, 0) * self._step
 
     @property
     def boundary(self) -> int:
         """Where the first segment begins that is not whole: from there on others are followed."""
-        return min(len(self._segments) * SEGMENT_BYTES, self.size)
+        return min(len(self._segments) * self._step, self.size)
 
     @property
     def is_verified(self) -> bool:
@@ -132,7 +133,7 @@ class Incoming:
 
     def has_received(self, offset: int) -> bool:
         """Tell whether the segment with the byte at offset is here, and another node has sent it."""
-        start = offset // SEGMENT_BYTES * SEGMENT_BYTES
+        start = start_of(offset, self.size)
         return any(each.segment.offset == start for each in self.received)
 
     def warned(self, by: Neighbour, wrong: int) -> None:
@@ -142,7 +143,7 @@ class Incoming:
     def kept(self, staged: Staged, length: int) -> Front:
         """Return the first length bytes, which are whole segments, for another fetch to begin with."""
         received = tuple(each for each in self.received if each.segment.offset < length)
-        return Front(staged, tuple(self._segments[: length // SEGMENT_BYTES]), received)
+        return Front(staged, tuple(self._segments[: length // self._step]), received)
 
     async def read(self, start: int) -> AsyncGenerator[tuple[Segment, bytes], None]:
         """Yield the segments from the one at start on as they become whole. Raises once they come no more."""
@@ -156,7 +157,7 @@ class Incoming:
                 start = stop
 
     async def _signed(self, start: int, stop: int) -> tuple[Segment, bytes]:
-        index = start // SEGMENT_BYTES
+        index = start // self._step
         data = self._recent.get(index)
         if data is None:
             return await self._signed_again(index, start, stop)
@@ -181,7 +182,7 @@ class Incoming:
 
     def _account(self, data: bytes) -> None:
         self._front += data
-        while (index := len(self._segments)) * SEGMENT_BYTES < self.size:
+        while (index := len(self._segments)) * self._step < self.size:
             length = end_of(self.boundary, self.size) - self.boundary
             if len(self._front) < length:
                 return
@@ -193,4 +194,4 @@ class Incoming:
         index = len(self._segments)
         self._segments.append(segment)
         self._recent[index] = data
-        self._recent.pop(index - _RECENT, None)
+        self._recent.pop(index - _RECENT // self._step, None)

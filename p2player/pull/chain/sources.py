@@ -10,7 +10,7 @@ from p2player.errors import NotFound, PeerUnreachable
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 from p2player.peer.relay import Neighbour, Sent, Standing
-from p2player.peer.segments import SEGMENT_BYTES, Segment, SegmentReader, end_of
+from p2player.peer.segments import Segment, SegmentReader, end_of, segment_bytes, start_of
 from p2player.pull.access import Access
 from p2player.pull.chain.comparing import BLOCK, first_difference, first_wrong
 from p2player.pull.chain.growing import Growing
@@ -146,7 +146,7 @@ class Sources:
             standing = await self.standing(neighbour, offset)
             return standing.front if standing else ""
 
-        start = await first_difference(self._growing.front, theirs, differs)
+        start = await first_difference(self._growing.front, theirs, differs, segment_bytes(self._lead.size))
         return None if start is None else await self._wrong_block(start)
 
     async def sample(self, block: int) -> int | None:
@@ -157,7 +157,7 @@ class Sources:
         async def is_right(segment: int) -> bool:
             return await self._wrong_block(segment) is None
 
-        first = await first_wrong(is_right, block // SEGMENT_BYTES * SEGMENT_BYTES)
+        first = await first_wrong(is_right, start_of(block, self._lead.size), segment_bytes(self._lead.size))
         return await self._wrong_block(first)
 
     async def is_right(self, block: int) -> bool:

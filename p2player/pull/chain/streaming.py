@@ -17,7 +17,7 @@ from p2player.errors import DigestMismatch, NotAllowed, NotFound, P2PlayerError,
 from p2player.peer.client import SentOn
 from p2player.peer.identity import NodeId
 from p2player.peer.relay import Neighbour, Standing
-from p2player.peer.segments import SEGMENT_BYTES
+from p2player.peer.segments import start_of
 from p2player.pull.access import Access
 from p2player.pull.chain.comparing import BLOCK, Samples, Warnings
 from p2player.pull.chain.course import ASK_AT_ONCE, SHUN_SILENT, Ask, Command, Course, Fail, Follow, GoUpstream
@@ -306,7 +306,7 @@ class StreamAttempt:
 
     def _give_up(self, wrong: int | None, following: Follow | GoUpstream | None) -> NoReturn:
         """End this attempt for another one, which keeps all before the segment with the block at `wrong`; None: nothing."""
-        start = (wrong or 0) // SEGMENT_BYTES * SEGMENT_BYTES
+        start = start_of(wrong or 0, self.size)
         received = [each for each in self._incoming.received if each.segment.offset >= start]
         self._trust.doubt(self._lead.digest, self.size, received)
         front = self._incoming.kept(self._staged, start) if start else None
@@ -363,7 +363,7 @@ class StreamAttempt:
             self._events.put_nowait(_Ended(pump, None))
 
     async def _ask(self, neighbour: Neighbour) -> None:
-        here = self._growing.offset // SEGMENT_BYTES * SEGMENT_BYTES
+        here = start_of(self._growing.offset, self.size)
         standing = await self._sources.standing(neighbour, here)
         self._events.put_nowait(_Answered(neighbour.node, standing))
         if here and standing and standing.front and standing.front != self._growing.front(here):

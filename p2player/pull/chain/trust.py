@@ -19,7 +19,7 @@ from typing import Final
 
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
-from p2player.peer.segments import SEGMENT_BYTES
+from p2player.peer.segments import end_of, segment_bytes
 from p2player.pull.chain.incoming import Received
 
 SUSPECTED: Final = 3600.0
@@ -43,7 +43,12 @@ class _Failed:
     received: tuple[Received, ...]
 
     def is_last(self, one: Received) -> bool:
-        return one.segment.offset + SEGMENT_BYTES >= self.size
+        return end_of(one.segment.offset, self.size) == self.size
+
+    def hash_of(self, one: Received, right: Sequence[bytes]) -> bytes:
+        """Return which of the right segments' hashes is at its place, or nothing behind the last one."""
+        index = one.segment.offset // segment_bytes(self.size)
+        return right[index] if index < len(right) else b""
 
 
 class Trust:
@@ -79,10 +84,12 @@ class Trust:
         failures = self._failed.pop(digest, [])
         if not failures:
             return Verdict()
-        right = _hashes(path, digest)
-        if right is None:
-            return Verdict()
-        verdicts = [_judge(failed, right) for failed in failures]
+        right: dict[int, list[bytes]] = {}
+        for step in {segment_bytes(failed.size) for failed in failures}:
+            if (hashes := _hashes(path, digest, step)) is None:
+                return Verdict()
+            right[step] = hashes
+        verdicts = [_judge(failed, right[segment_bytes(failed.size)]) for failed in failures]
         liars = frozenset[NodeId]().union(*(verdict.liars for verdict in verdicts))
         suspects = frozenset[NodeId]().union(*(verdict.suspects for verdict in verdicts)) - liars
         self._suspected_until.update((node, self._now() + SUSPECTED) for node in suspects)
@@ -90,7 +97,7 @@ class Trust:
 
 
 def _judge(failed: _Failed, right: Sequence[bytes]) -> Verdict:
-    wrong = [one for one in failed.received if one.segment.sha256 != _at(right, one.segment.offset)]
+    wrong = [one for one in failed.received if one.segment.sha256 != failed.hash_of(one, right)]
     last = [one for one in failed.received if failed.is_last(one)]
     runs = {(one.segment.node, one.segment.run) for one in last}
     connections = {one.connection for one in last}
@@ -99,16 +106,11 @@ def _judge(failed: _Failed, right: Sequence[bytes]) -> Verdict:
     return Verdict(frozenset(liars), frozenset(one.segment.node for one in wrong) - liars)
 
 
-def _at(hashes: Sequence[bytes], offset: int) -> bytes:
-    index = offset // SEGMENT_BYTES
-    return hashes[index] if index < len(hashes) else b""
-
-
-def _hashes(path: Path, digest: Digest) -> list[bytes] | None:
-    """Return the hash of each segment of a file, or None if the disk does not give back what has this digest."""
+def _hashes(path: Path, digest: Digest, step: int) -> list[bytes] | None:
+    """Return the hash of each segment of `step` bytes of a file, or None if the disk does not give back what has this digest."""
     whole, hashes = digest.hasher(), []
     with path.open("rb") as file:
-        while data := file.read(SEGMENT_BYTES):
+        while data := file.read(step):
             whole.update(data)
             hashes.append(hashlib.sha256(data).digest())
     return hashes if whole.hexdigest() == digest.hex else None

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from p2player.errors import BlobNotFound, StoreDamaged
 from p2player.peer.identity import Identity
 from p2player.peer.relay import Neighbour
-from p2player.peer.segments import SEGMENT_BYTES, Segment, end_of
+from p2player.peer.segments import Segment, end_of, segment_bytes
 from p2player.store.merkle import HASH_BYTES, MerkleHasher, piece_length, root_of_piece
 from p2player.store.rows import StoredBlob
 from p2player.store.store import Store
@@ -20,6 +20,7 @@ class WholeRelay:
 
     def __init__(self, store: Store, blob: StoredBlob, identity: Identity, run: bytes) -> None:
         self.size = self.offset = blob.size
+        self._segment = segment_bytes(blob.size)
         self._blob = blob
         self._path = store.path(blob.digest)
         self._layer = store.piece_layer(blob.digest)
@@ -49,7 +50,7 @@ class WholeRelay:
         """Return the segments from start on that lie in the same piece, or the one that has several."""
         length = piece_length(self.size)
         first = start // length * length
-        stop = min(first + max(length, SEGMENT_BYTES), self.size)
+        stop = min(first + max(length, self._segment), self.size)
         file.seek(first)
         data = file.read(stop - first)
         for at in range(0, len(data), length):
@@ -58,7 +59,7 @@ class WholeRelay:
                     f"{self._path} is not what was put there", hint="check the store with: p2player verify"
                 )
         return [
-            self._sign(at, data[at - first : end_of(at, self.size) - first]) for at in range(start, stop, SEGMENT_BYTES)
+            self._sign(at, data[at - first : end_of(at, self.size) - first]) for at in range(start, stop, self._segment)
         ]
 
     def _is_right(self, index: int, piece: bytes) -> bool:

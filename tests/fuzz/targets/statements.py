@@ -7,12 +7,15 @@ from p2player.oci.digest import Digest
 from p2player.peer.ca import Authority
 from p2player.peer.evidence import MAX_EVIDENCE, Evidence, open_evidence, seal_evidence, vouch, voucher
 from p2player.peer.identity import Identity
-from p2player.peer.segments import HEADER_BYTES, SEGMENT_BYTES, Segment, SegmentReader, length_on_wire, new_run
+from p2player.peer.segments import HEADER_BYTES, Segment, SegmentReader, length_on_wire, new_run, segment_bytes
 from p2player.peer.tlsfiles import TlsFiles
 from p2player.store.merkle import MIN_PIECE, root_of_pieces
 from p2player.store.states import START
 from tests.fuzz.scratch import as_file
 from tests.fuzz.target import Target, as_text
+
+SEGMENT = segment_bytes(1)
+"""Bytes of a segment of all these blobs: they are small."""
 
 _SIGNER = Identity.from_seed(bytes(32))
 _DIGEST = Digest.of(b"")
@@ -33,7 +36,7 @@ def _segments(data: bytes) -> None:
     assert len(stream) <= length_on_wire(size, 0)
     assert found == SegmentReader(size, 0).feed(stream)
     for segment, content in found:
-        assert 0 < len(content) <= SEGMENT_BYTES
+        assert 0 < len(content) <= segment_bytes(size)
         assert len(segment.pack()) == HEADER_BYTES
         assert Segment.unpack(segment.pack(), segment.offset) == segment
         assert not segment.is_signed(_DIGEST, size) or segment.signer == _SIGNER.public_key

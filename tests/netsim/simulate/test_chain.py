@@ -6,9 +6,12 @@ from netsim.simulate.copies import Copies
 from netsim.simulate.flows import REGISTRY, Links, share
 from netsim.simulate.parameters import Parameters
 from netsim.simulate.reach import Reach
-from p2player.peer.segments import SEGMENT_BYTES
+from p2player.peer.segments import segment_bytes
 
-SIZE = 32 * SEGMENT_BYTES + 5
+SEGMENT = segment_bytes(1)
+"""Bytes of a segment of all these blobs: they are small."""
+
+SIZE = 32 * SEGMENT + 5
 PARAMETERS = Parameters(efficiency=1.0)
 
 
@@ -75,10 +78,10 @@ def test_nothing_comes_from_a_node_that_is_not_reached():
 def test_whoever_changes_its_source_takes_a_broken_segment_once_more():
     world = World()
     world.copies.finish(0)
-    world.copies.got[1] = 2.5 * SEGMENT_BYTES
+    world.copies.got[1] = 2.5 * SEGMENT
 
     world.streams.begin(1, 0, 0.0)
 
-    assert world.copies.got[1] == 2 * SEGMENT_BYTES
-    assert world.copies.useless[1] == SEGMENT_BYTES / 2
+    assert world.copies.got[1] == 2 * SEGMENT
+    assert world.copies.useless[1] == SEGMENT / 2
     assert world.streams.followers(0) == [1]

@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 from p2player.peer.relay import Neighbour
-from p2player.peer.segments import SEGMENT_BYTES
+from p2player.peer.segments import segment_bytes
 from p2player.pull.chain.comparing import BLOCK, Samples, Warnings, first_difference, first_wrong
+
+KIB = 1024
+SEGMENT = segment_bytes(1)
+"""Bytes of a segment of all these blobs: they are small."""
 
 
 class Bytes:
@@ -20,7 +24,7 @@ class Bytes:
         self.asked = 0
 
     def front(self, offset):
-        return hashlib.sha256(bytes(self.segments[: offset // SEGMENT_BYTES])).hexdigest()
+        return hashlib.sha256(bytes(self.segments[: offset // SEGMENT])).hexdigest()
 
     async def tell(self, offset):
         self.asked += 1
@@ -35,8 +39,8 @@ async def test_the_first_segment_that_differs_is_found_with_few_questions(segmen
     for index in data.draw(st.sets(st.integers(first, len(segments) - 1))) - {first}:
         others[index] ^= 1
     mine, theirs = Bytes(segments), Bytes(others)
-    found = await first_difference(mine.front, theirs.tell, len(segments) * SEGMENT_BYTES)
-    assert found == first * SEGMENT_BYTES
+    found = await first_difference(mine.front, theirs.tell, len(segments) * SEGMENT, SEGMENT)
+    assert found == first * SEGMENT
     assert theirs.asked <= len(segments).bit_length()
 
 
@@ -44,7 +48,7 @@ async def test_nothing_is_found_when_the_other_says_no_more():
     async def silent(_):
         return ""
 
-    assert await first_difference(Bytes([1, 2]).front, silent, 2 * SEGMENT_BYTES) is None
+    assert await first_difference(Bytes([1, 2]).front, silent, 2 * SEGMENT, SEGMENT) is None
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
@@ -53,9 +57,9 @@ async def test_the_first_wrong_segment_is_found_when_all_behind_it_are_wrong(fir
 
     async def is_right(start):
         asked.append(start)
-        return start < first * SEGMENT_BYTES
+        return start < first * SEGMENT
 
-    assert await first_wrong(is_right, (first + more) * SEGMENT_BYTES) == first * SEGMENT_BYTES
+    assert await first_wrong(is_right, (first + more) * SEGMENT, SEGMENT) == first * SEGMENT
     assert len(asked) <= (first + more).bit_length()
 
 
@@ -67,7 +71,7 @@ SIZE = 64 << 20
 
 def asked_by(size, node, start=0):
     samples = Samples(Digest.of(b"blob"), size, node, start=start)
-    offsets = range(start, size, SEGMENT_BYTES)
+    offsets = range(start, size, SEGMENT)
     return [(at, block) for at in offsets if (block := samples.due(at, set(NODES) - {node})) is not None]
 
 
@@ -85,7 +89,7 @@ def test_one_node_compares_a_block_of_what_has_come_since_the_point_before():
 
 def test_the_first_block_is_compared_soon_and_the_others_at_no_more_than_a_part_of_the_blob():
     points = [at for at, _ in asked(SIZE)]
-    assert points[0] == 4 * SEGMENT_BYTES
+    assert points[0] == 512 * KIB
     assert max(after - before for before, after in pairwise([*points, SIZE])) <= SIZE / 16
 
 
@@ -102,12 +106,12 @@ def test_nodes_take_turns():
 def test_behind_what_is_known_to_be_right_it_begins_anew():
     start = 32 << 20
     points = asked(SIZE, start)
-    assert points[0][0] == start + 4 * SEGMENT_BYTES
+    assert points[0][0] == start + 512 * KIB
     assert all(block >= start for _, block in points)
 
 
 def test_of_a_small_blob_nothing_is_compared():
-    assert asked(4 * SEGMENT_BYTES) == []
+    assert asked(512 * KIB) == []
 
 
 BY = Neighbour(NODES[0], "10.0.0.1", 7400)

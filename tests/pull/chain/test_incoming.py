@@ -6,14 +6,17 @@ import pytest
 from p2player.errors import PeerUnreachable, StoreDamaged, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity
-from p2player.peer.segments import SEGMENT_BYTES, Segment, end_of, new_run
+from p2player.peer.segments import Segment, end_of, new_run, segment_bytes
 from p2player.pull.chain.growing import Growing
 from p2player.pull.chain.incoming import Front, Incoming, Received
+
+SEGMENT = segment_bytes(1)
+"""Bytes of a segment of all these blobs: they are small."""
 
 ME = Identity.from_seed(b"m" * 32)
 HEAD = Identity.from_seed(b"h" * 32)
 RUN = new_run()
-DATA = random.Random(2).randbytes(12 * SEGMENT_BYTES + 100)
+DATA = random.Random(2).randbytes(80 * SEGMENT + 100)
 DIGEST = Digest.of(DATA)
 
 
@@ -35,7 +38,7 @@ def received(start, check=lambda: None):
 
 
 async def fill(incoming):
-    for start in range(incoming.boundary, len(DATA), SEGMENT_BYTES):
+    for start in range(incoming.boundary, len(DATA), SEGMENT):
         await incoming.add(*received(start))
 
 
@@ -52,7 +55,7 @@ async def test_what_came_from_others_is_passed_on_as_they_have_signed_it(incomin
     assert [each.segment for each in incoming.received] == [segment for segment, _ in segments]
 
 
-@pytest.mark.parametrize("chunk", [1000, SEGMENT_BYTES, 5 * SEGMENT_BYTES])
+@pytest.mark.parametrize("chunk", [1000, SEGMENT, 5 * SEGMENT])
 async def test_what_came_from_the_registry_is_signed_by_this_node_in_one_run(incoming, chunk):
     following = asyncio.gather(passed_on(incoming))
     for start in range(0, len(DATA), chunk):
@@ -67,10 +70,10 @@ async def test_what_came_from_the_registry_is_signed_by_this_node_in_one_run(inc
 
 
 async def test_only_whole_segments_can_be_passed_on_and_the_last_only_when_the_digest_has_matched(incoming):
-    await incoming.append(DATA[: SEGMENT_BYTES + 1])
-    assert (incoming.offset, incoming.boundary) == (SEGMENT_BYTES, SEGMENT_BYTES)
-    await incoming.append(DATA[SEGMENT_BYTES + 1 :])
-    before_last = 12 * SEGMENT_BYTES
+    await incoming.append(DATA[: SEGMENT + 1])
+    assert (incoming.offset, incoming.boundary) == (SEGMENT, SEGMENT)
+    await incoming.append(DATA[SEGMENT + 1 :])
+    before_last = 80 * SEGMENT
     assert (incoming.offset, incoming.boundary) == (before_last, len(DATA))
     waiting = asyncio.gather(anext(incoming.read(before_last)))
     await asyncio.sleep(1)
@@ -83,7 +86,7 @@ async def test_only_whole_segments_can_be_passed_on_and_the_last_only_when_the_d
 
 async def test_who_waits_for_the_last_bytes_is_told_that_they_were_wrong(incoming):
     await fill(incoming)
-    waiting = asyncio.gather(passed_on(incoming, 12 * SEGMENT_BYTES), return_exceptions=True)
+    waiting = asyncio.gather(passed_on(incoming, 80 * SEGMENT), return_exceptions=True)
     await asyncio.sleep(0)
     incoming.fail(error := TransferStalled("wrong"))
     assert await waiting == [error]
@@ -91,7 +94,7 @@ async def test_who_waits_for_the_last_bytes_is_told_that_they_were_wrong(incomin
 
 async def test_a_segment_that_the_registry_has_begun_is_completed_by_another_node(incoming, growing):
     await incoming.append(DATA[:1000])
-    assert await incoming.add(*received(0)) == SEGMENT_BYTES - 1000
+    assert await incoming.add(*received(0)) == SEGMENT - 1000
     await fill(incoming)
     assert growing.digest == DIGEST
 
@@ -129,5 +132,5 @@ async def test_bytes_that_the_disk_has_changed_are_not_passed_on(incoming, tmp_p
         file.write(b"changed")
     with pytest.raises(StoreDamaged):
         await anext(incoming.read(0))
-    _, data = await anext(incoming.read(SEGMENT_BYTES))
-    assert data == DATA[SEGMENT_BYTES : 2 * SEGMENT_BYTES]
+    _, data = await anext(incoming.read(SEGMENT))
+    assert data == DATA[SEGMENT : 2 * SEGMENT]

@@ -1,10 +1,13 @@
 import pytest
 
 from p2player.peer.relay import NO_SOURCE
-from p2player.peer.segments import SEGMENT_BYTES
+from p2player.peer.segments import segment_bytes
 from p2player.pull.chain.growing import Growing
 from p2player.pull.chain.incoming import Front
 from p2player.swarm.realm import Realm
+
+SEGMENT = segment_bytes(1)
+"""Bytes of a segment of all these blobs: they are small."""
 
 
 async def collect(relay, start=0):
@@ -18,7 +21,7 @@ async def test_a_blob_of_the_store_can_be_followed_from_any_segment(cluster, mak
     relay = node.relays.relay(blob.digest)
     assert (relay.size, relay.offset, relay.depth) == (len(blob.data), len(blob.data), 0)
     assert await collect(relay) == blob.data
-    assert await collect(relay, 2 * SEGMENT_BYTES) == blob.data[2 * SEGMENT_BYTES :]
+    assert await collect(relay, 2 * SEGMENT) == blob.data[2 * SEGMENT :]
 
 
 async def test_what_is_not_here_cannot(cluster, make_blob):

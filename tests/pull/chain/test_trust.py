@@ -4,15 +4,18 @@ import pytest
 
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity
-from p2player.peer.segments import SEGMENT_BYTES, Segment, end_of, new_run
+from p2player.peer.segments import Segment, end_of, new_run, segment_bytes
 from p2player.pull.chain.incoming import Received
 from p2player.pull.chain.trust import SUSPECTED, Trust, Verdict
 
+SEGMENT = segment_bytes(1)
+"""Bytes of a segment of all these blobs: they are small."""
+
 A, B, C = (Identity.from_seed(bytes([number]) * 32) for number in range(1, 4))
-RIGHT = random.Random(3).randbytes(4 * SEGMENT_BYTES + 100)
+RIGHT = random.Random(3).randbytes(4 * SEGMENT + 100)
 DIGEST = Digest.of(RIGHT)
 SIZE = len(RIGHT)
-LAST = 4 * SEGMENT_BYTES
+LAST = 4 * SEGMENT
 RUNS = {identity: new_run() for identity in (A, B, C)}
 
 
@@ -91,7 +94,7 @@ def test_nothing_is_proven_about_a_node_whose_address_others_have_told(judge):
 
 
 def test_who_has_signed_and_passed_on_what_is_right_is_neither(judge):
-    received = sent(0, A, by=C), sent(SEGMENT_BYTES, B, by=C, wrong=True), sent(LAST, A, by=A, over="another")
+    received = sent(0, A, by=C), sent(SEGMENT, B, by=C, wrong=True), sent(LAST, A, by=A, over="another")
     assert judge(*received) == Verdict(suspects=nodes(B))
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from p2player.errors import BlobNotFound, StoreDamaged
-from p2player.peer.segments import SEGMENT_BYTES
+from p2player.peer.segments import segment_bytes, start_of
 
 
 async def collect(relay, start=0):
@@ -29,7 +29,7 @@ def hold(node, make_blob):
 @pytest.mark.parametrize("size", [1, 60_000, 70_000, 1_000_000, 60 << 20, (100 << 20) + 1])
 async def test_a_held_blob_is_passed_on_in_segments_that_its_node_signs(node, hold, size):
     blob, relay = await hold(size)
-    for start in range(0, size, SEGMENT_BYTES * 97):
+    for start in range(0, size, segment_bytes(size) * 97):
         segments = await collect(relay, start)
         assert b"".join(data for _, data in segments) == blob.data[start:]
     assert {segment.node for segment, _ in segments} == {node.identity.node_id}
@@ -45,7 +45,7 @@ async def test_a_blob_that_was_spoiled_on_the_disk_is_not_signed(node, hold, siz
         file.seek(size - 5)
         file.write(b"x")
     with pytest.raises(StoreDamaged):
-        await collect(relay, (size - 1) // SEGMENT_BYTES * SEGMENT_BYTES)
+        await collect(relay, start_of(size - 1, size))
 
 
 async def test_a_blob_that_has_just_been_removed_is_not_passed_on(node, hold):
