@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from p2player.pull.holders import Claim
 from tests.wrongbytes import WrongBytes
 
 HERE = Path(__file__).parent
@@ -56,3 +57,9 @@ def pytest_runtest_setup(item):
         hooks = item.config.pluginmanager.hook
         hooks.pytest_timeout_cancel_timer(item=item)
         hooks.pytest_timeout_set_timer(item=item, settings=item.stash[_TIMER])
+
+
+@pytest.fixture
+def by_swarm(monkeypatch):
+    """Let what one node alone has go by a swarm as well, as it does where several have it: for tests of swarms, with one seed."""
+    monkeypatch.setattr(Claim, "is_of_one", False)

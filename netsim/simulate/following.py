@@ -16,7 +16,7 @@ from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, Unavai
 from p2player.peer.relay import Neighbour, Standing
 from p2player.pull.chain.course import Ask, Command, Course, Fail, Follow, GoUpstream
 from p2player.pull.chain.sources import ANSWER_WITHIN
-from p2player.pull.holders import Holder
+from p2player.pull.holders import Holder, Sighting
 from p2player.upstream.retry import PATIENCE
 
 CONNECT_WITHIN: Final = 3.0
@@ -32,6 +32,7 @@ class Following:
         *,
         has_origin: bool,
         alone: bool,
+        sighting: Sighting,
         on_end: Callable[[P2PlayerError | None], None],
     ) -> None:
         self._member = member
@@ -41,7 +42,8 @@ class Following:
         self._on_end = on_end
         self.copy = world.copies.at(member.number, blob.number)
         self._course = Course(blob.digest, member.node_id, has_origin, world.now())
-        self._has_entered = False
+        self._has_begun = False
+        self._whole = () if alone else sighting.whole
         self._waiting: list[Holder] = []
         self._try = 0
         self._seat = ExitStack()
@@ -64,16 +66,23 @@ class Following:
         """Over how many nodes it comes from the registry."""
         return self._course.depth
 
+    def begin(self) -> None:
+        """Begin at once if there is a node that has it."""
+        if self._whole:
+            self._course.is_entering = self._has_begun = True
+            self.sighted(self._whole)
+
     def entered(self, holders: Iterable[Holder]) -> None:
-        """Take who else was found at it once this fetch is known: the stream begins."""
-        self._has_entered = True
+        """Take who else was found at it once this fetch is known: the stream begins, unless it has."""
+        self._course.is_entering = False
+        self._has_begun = True
         self.sighted([*holders, *self._waiting])
 
     def sighted(self, holders: Iterable[Holder]) -> None:
         """Take who else is at it."""
         if self._is_over:
             return
-        if not self._has_entered:
+        if not self._has_begun:
             self._waiting += holders
             return
         found = () if self._alone else holders
@@ -82,7 +91,7 @@ class Following:
 
     def tick(self, now: float) -> None:
         """Take note that time has passed."""
-        if not self._has_entered or self._is_over:
+        if not self._has_begun or self._is_over:
             return
         self._note_progress()
         if self._course.source == "upstream" and not self._world.can_fetch(self._member.number):
@@ -187,7 +196,7 @@ class Following:
             if target.relay(self._blob) is None:
                 gone = PeerUnreachable("it has nothing of the blob")
                 world.later(way, partial(self._ended, number, gone))
-            elif instead := target.followers.instead(self._blob.digest, self._member.node_id, insist=insist):
+            elif instead := target.followers.instead(self._blob.digest, self._member.neighbour, insist=insist):
                 world.later(way, partial(self._sent_on, number, instead))
             else:
                 self._seat.enter_context(target.followers.serving(self._blob.digest, self._member.neighbour))

@@ -39,6 +39,7 @@ class Fetch:
         )
         self.landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.following: Following | None = None
+        self._lead = Sighting()
         self._claim: Claim | None = None
         self._asking = 0
         self._attempt = 0
@@ -46,6 +47,7 @@ class Fetch:
 
     def begin(self, sighting: Sighting) -> None:
         """Begin with what the first look has found."""
+        self._lead = sighting
         self._found(sighting)
 
     def tick(self, now: float) -> None:
@@ -215,8 +217,14 @@ class Fetch:
 
     def _stream(self, *, alone: bool) -> None:
         self.following = following = Following(
-            self.member, self.blob, has_origin=self._world.has_registry, alone=alone, on_end=self._stream_ended
+            self.member,
+            self.blob,
+            has_origin=self._world.has_registry,
+            alone=alone,
+            sighting=self._lead,
+            on_end=self._stream_ended,
         )
+        following.begin()
         self._spawn(self._enter(following), "enter")
 
     async def _enter(self, following: Following) -> None:

@@ -6,7 +6,7 @@ A node that has its follower sends others on to that follower, and so to the end
 
 import ipaddress
 import re
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +34,8 @@ MAX_FOLLOWERS: Final = 1
 MAX_INSISTING: Final = 4
 """How many at most when they insist, because the others they know are slow."""
 
+_MAX_REMEMBERED: Final = 4096
+"""How many are remembered that came for a blob: they name themselves, so there may be any number."""
 NO_SOURCE: Final = 1_000_000
 """The depth of a node that has not found anybody to take a blob from."""
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -123,6 +125,11 @@ class Standing:
         except KeyError as error:
             raise ValueError(f"no {error}") from error
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it is there, and was right."""
+        return self.offset == self.size
+
     def to_headers(self) -> dict[str, str]:
         """Return the headers that `of` reads."""
         front = {FRONT_HEADER: self.front} if self.front else {}
@@ -153,20 +160,32 @@ def neighbours_of(headers: Mapping[str, str]) -> tuple[Neighbour, ...]:
 
 
 class Followers:
-    """Who takes what from this node just now."""
+    """Who takes what from this node just now, and who else has come for it meanwhile."""
 
     def __init__(self) -> None:
         self._present: defaultdict[Digest, list[Neighbour]] = defaultdict(list)
+        self._came: defaultdict[Digest, OrderedDict[NodeId, Neighbour]] = defaultdict(OrderedDict)
 
     def standing(self, digest: Digest, relay: Relay, front: int = 0) -> Standing:
         """Return how far this node is with a blob, and what it knows of the first bytes of it."""
         followers = len(self._present.get(digest, ()))
         return Standing(relay.size, relay.offset, relay.depth, followers, relay.front(front) if front else "")
 
-    def instead(self, digest: Digest, newcomer: NodeId, *, insist: bool) -> tuple[Neighbour, ...]:
-        """Return whom a newcomer has to follow instead, none if it may follow here. Who comes back takes its own place."""
-        present = tuple(known for known in self._present.get(digest, ()) if known.node != newcomer)
-        return present if len(present) >= (MAX_INSISTING if insist else MAX_FOLLOWERS) else ()
+    def instead(self, digest: Digest, newcomer: Neighbour, *, insist: bool) -> tuple[Neighbour, ...]:
+        """Return whom a newcomer has to follow instead, none if it may follow here. Who comes back takes its own place.
+
+        The first is who came last before it: the end of the chain, which it would have to walk to otherwise. Who comes back
+        is sent to those that follow here, as it might be among those before the end.
+        """
+        came = self._came[digest]
+        last = None if newcomer.node in came else next(reversed(came.values()), None)
+        came[newcomer.node] = newcomer
+        if len(came) > _MAX_REMEMBERED:
+            came.popitem(last=False)
+        present = tuple(known for known in self._present.get(digest, ()) if known.node != newcomer.node)
+        if len(present) < (MAX_INSISTING if insist else MAX_FOLLOWERS):
+            return ()
+        return tuple(dict.fromkeys(each for each in (last, *present) if each is not None))
 
     @contextmanager
     def serving(self, digest: Digest, follower: Neighbour) -> Iterator[None]:
@@ -178,6 +197,7 @@ class Followers:
             self._present[digest].remove(follower)
             if not self._present[digest]:
                 del self._present[digest]
+                self._came.pop(digest, None)
 
 
 class RelayDesk:
@@ -205,7 +225,7 @@ class RelayDesk:
             return web.Response(status=400)
         if start > relay.size or start != start_of(start, relay.size):
             return web.Response(status=416)
-        if instead := self._followers.instead(digest, follower.node, insist=INSIST_HEADER in request.headers):
+        if instead := self._followers.instead(digest, follower, insist=INSIST_HEADER in request.headers):
             return web.Response(status=409, headers={NEXT_HEADER: ", ".join(map(str, instead))})
         response = web.StreamResponse(
             headers={**standing.to_headers(), "Content-Length": str(length_on_wire(relay.size, start))}

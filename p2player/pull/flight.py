@@ -260,7 +260,12 @@ class Flight:
             self._hunt.received(self._now())
             self._progress = progress.received, progress.done
         self._hunt.is_answered = progress.connected > 0
-        return self._hunt.tick(self._now())
+        return [*self._streamed(), *self._hunt.tick(self._now())]
+
+    def _streamed(self) -> list[Command]:
+        if not (self._attempt.done() and isinstance(attempt := self._attempt.result(), StreamAttempt)):
+            return []
+        return self._hunt.streamed(attempt.progress().done, self._now(), is_alone=attempt.is_alone)
 
     async def _look(self, want: int) -> None:
         try:

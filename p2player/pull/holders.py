@@ -46,6 +46,12 @@ class Claim:
     holders: tuple[Holder, ...]
 
     @property
+    def is_of_one(self) -> bool:
+        """Whether one node alone says that it has it all, and can be followed."""
+        complete = [holder for holder in self.holders if holder.complete]
+        return len(complete) == 1 and complete[0].neighbour is not None
+
+    @property
     def weight(self) -> tuple[int, int]:
         """What orders claims by how likely they are to be right: how many say they have it all, then how many in all."""
         return sum(holder.complete for holder in self.holders), len(self.holders)
@@ -76,9 +82,14 @@ class Sighting:
         return known if known is not None and (known in sizes or not sizes) else self.size
 
     @property
+    def whole(self) -> tuple[Holder, ...]:
+        """Those who say that they have all of it."""
+        return tuple(holder for claim in self.claims for holder in claim.holders if holder.complete)
+
+    @property
     def holders(self) -> tuple[Holder, ...]:
         """Everybody who could be followed."""
-        return (*self.fetchers, *(holder for claim in self.claims for holder in claim.holders if holder.complete))
+        return (*self.fetchers, *self.whole)
 
 
 @dataclass(frozen=True, slots=True)

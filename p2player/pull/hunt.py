@@ -7,17 +7,20 @@ later while it is. Once the blob is here, all who signed another root for it are
 at who else has the blob; a longer one the missing pieces from the blob's registry, if it has one; a long one drops the claim,
 and ends the hunt if there is no other.
 
-What nobody claims to have is streamed: from its registry, or from a node that is streaming it (see `course`). If that turns
+What nobody claims to have is streamed: from its registry, or from a node that is streaming it (see `course`). So is what one
+node alone has: all who want it form a chain then, where in a swarm they would ask it for the same pieces (it is a swarm after all
+if nobody else turns up, and the links are fast). If that turns
 out to be something else, it is streamed again without those who may have lied, at last from the registry and nobody else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Final, Literal
 
 from p2player.errors import BlobNotFound, DigestMismatch, P2PlayerError, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
+from p2player.peer.protocol import SMALL_BLOB
 from p2player.pull.claims import Claims
 from p2player.pull.dispute import Standing, Verdict
 from p2player.pull.holders import Claim, Holder
@@ -45,6 +48,10 @@ RESCUE = 3.0
 """Seconds without a byte after which a blob's registry is asked for what is missing, or for all of it if nothing came."""
 MAX_RESTARTS: Final = 3
 """How often a stream that went wrong is begun anew with other nodes, before it comes from the registry and nobody else."""
+FAST: Final = 48 * 1024 * 1024
+"""Bytes a second from which on a stream that nobody else has a part in is limited by the two nodes, and not by their links."""
+BARELY_BEGUN: Final = 8
+"""Such a stream is given up for a swarm, which is easier on the nodes, while no more than one part in so many has come."""
 GIVE_UP = 30.0
 """Seconds after the last byte after which a claim is dropped. Without another the runtime goes to the registry itself."""
 
@@ -137,6 +144,9 @@ class Hunt:
     _current: Metainfo | None = None
     _stream: Literal["possible", "running", "distrusted", "alone", "spent"] = "possible"
     _restarts: int = 0
+    _streaming_since: float = 0.0
+    _is_for_swarm: bool = False
+    """Whether a stream of what one node has was given up for a swarm."""
     _is_followable: bool = False
     _rescued_at: float = 0.0
     _looking: bool = False
@@ -196,6 +206,16 @@ class Hunt:
         self._received_at = now
         self._started = True
 
+    def streamed(self, done: int, now: float, *, is_alone: bool) -> list[Command]:
+        """Take how many bytes have come by a stream, and whether it is all between this node and the one that has the blob."""
+        claims = self._claims.usable()
+        if not (is_alone and self._stream == "running" and claims) or done * BARELY_BEGUN > claims[0].metainfo.size:
+            return []
+        if done < FAST * max(now - self._streaming_since, 0.2):
+            return []
+        self._stream, self._is_for_swarm = "possible", True
+        return [Drop(), *self._next(now)]
+
     def lied(self, now: float, *, was_relayed: bool = False) -> list[Command]:
         """Take note that what was fetched is not the blob. Of a claim, all who said they have it are banned.
 
@@ -211,6 +231,7 @@ class Hunt:
                 is_last = self._restarts > MAX_RESTARTS
                 self._stream = "possible" if not is_last else "distrusted" if self.has_origin else "spent"
             return self._next(now)
+        self._failure = None
         liars = self._claims.refuse(self._end_current())
         return [_ban(liars, f"announced other bytes as {self.digest}"), *self._next(now)]
 
@@ -261,21 +282,32 @@ class Hunt:
             if settling := self._settle("before"):
                 return settling
             claim = claims[0]
+            if self._goes_by_chain(claims):
+                return self._begin_stream("running", now)
             self._current = claim.metainfo
             self._last_chance = False
             self._received_at = now
             self._started = False
             return [Begin(claim)]
         if self._stream in {"possible", "distrusted"} and (self.has_origin or self._is_followable):
-            self._stream = "alone" if self._stream == "distrusted" else "running"
-            self._last_chance = False
-            self._received_at = now
-            self._first_looks = (FIRST_LOOK_STREAMING,)
-            return [Stream(alone=self._stream == "alone")]
+            return self._begin_stream("alone" if self._stream == "distrusted" else "running", now)
         if self._last_chance:
             return [GiveUp(self._failure or self._not_found())]
         self._last_chance = True
         return [] if self._looking else self._look()
+
+    def _goes_by_chain(self, claims: Sequence[Claim]) -> bool:
+        if self._stream != "possible" or self._is_for_swarm or len(claims) > 1:
+            return False
+        return claims[0].is_of_one and claims[0].metainfo.size > SMALL_BLOB
+
+    def _begin_stream(self, how: Literal["running", "alone"], now: float) -> list[Command]:
+        self._stream = how
+        self._streaming_since = now
+        self._last_chance = False
+        self._received_at = now
+        self._first_looks = (FIRST_LOOK_STREAMING,)
+        return [Stream(alone=how == "alone")]
 
     @property
     def _is_streaming(self) -> bool:

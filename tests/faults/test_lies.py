@@ -182,6 +182,7 @@ TOO_DEAR = pytest.mark.xfail(
         ),
     ],
 )
+@pytest.mark.usefixtures("by_swarm")  # or what is compared would not be: where liars have it too, it is a swarm
 async def test_a_lie_costs_little_and_only_who_is_proven_to_have_told_it_is_banned(start, lie, size):
     row = ROWS[lie]
     count = 2 if size < 16 else 3

@@ -3,6 +3,7 @@ from contextlib import nullcontext
 from itertools import pairwise
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from p2player.errors import BlobNotFound, DigestMismatch, P2PlayerError, Transfe
 from p2player.pull.blob import HELD_BACK, RemoteBlob, StoredFile
 from p2player.pull.holders import Lead, Sighting
 from p2player.store import states
+
+pytestmark = pytest.mark.usefixtures("by_swarm")
 
 
 class Reader:

@@ -10,6 +10,8 @@ from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.memory import MemoryTransfer
 from p2player.swarm.metainfo import Metainfo
 
+pytestmark = pytest.mark.usefixtures("by_swarm")
+
 
 def fly(node, digest, seen):
     """Join the fetch of digest by what a look has found, or by these claims, and return what it ends with."""

@@ -4,6 +4,8 @@ import pytest
 
 from p2player.errors import TransferStalled
 
+pytestmark = pytest.mark.usefixtures("by_swarm")
+
 LINGER = 15
 
 

@@ -32,6 +32,8 @@ from p2player.pull.hunt import (
 from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.metainfo import Metainfo
 
+pytestmark = pytest.mark.usefixtures("by_swarm")
+
 DIGEST = Digest.of(b"blob")
 TRUE = Metainfo(DIGEST, 1_000_000, b"t" * 32)
 LIE = Metainfo(DIGEST, 1_000_000, b"l" * 32)

@@ -5,6 +5,8 @@ import pytest
 from p2player.errors import BlobNotFound, TransferStalled
 from p2player.pull.pulling import Pulling
 
+pytestmark = pytest.mark.usefixtures("by_swarm")
+
 
 async def follow(node, *digests):
     return [progress async for progress in Pulling(digests, node.images.blob).follow()]

@@ -51,7 +51,7 @@ SHUN_SILENT: Final = 2.0
 AHEAD: Final = 4 * 1024 * 1024
 """Bytes by which another head has to be ahead to be followed by one that would otherwise be the one to stay."""
 LAG_BYTES: Final = 8 * 1024 * 1024
-LAG_SECONDS: Final = 3.0
+LAG_SECONDS: Final = 8.0
 """What is taken from a node that falls behind by more than this is taken from another one."""
 
 
@@ -97,6 +97,8 @@ class Course:
     offset: int = 0
     depth: int = NO_SOURCE
     source: Source | None = None
+    is_entering: bool = False
+    """Whether it is not known yet who else is at it: nobody goes to the registry, or gives up, before that."""
     _known: dict[NodeId, Neighbour] = field(default_factory=dict)
     _standing: dict[NodeId, Standing] = field(default_factory=dict)
     _pending: set[NodeId] = field(default_factory=set)
@@ -125,6 +127,12 @@ class Course:
     def known(self) -> Mapping[NodeId, Neighbour]:
         """All others that fetch the blob or have it, as far as this node has heard."""
         return self._known
+
+    @property
+    def is_behind_whole(self) -> bool:
+        """Whether the source has all of the blob."""
+        standing = self._standing.get(self.source.node) if isinstance(self.source, Neighbour) else None
+        return standing is not None and standing.is_whole
 
     def take_up(self, command: Follow | GoUpstream, now: float) -> list[Command]:
         """Begin with this, as was found out before."""
@@ -268,6 +276,8 @@ class Course:
             # If the end of the chain cannot be found, better two followers than none.
             free = [each for each in candidates if not self._is_full(each, now)]
             return self._go(Follow(min(free or candidates, key=self._preference), insist=not free), now)
+        if self.is_entering:
+            return []
         if self.has_origin:
             return self._go(GoUpstream(), now)
         if self._answering(now) and now - self._moved_at < TAKE_OVER_FROM_HEAD:
@@ -306,18 +316,32 @@ class Course:
         return min(HOP * hops, HOPS)
 
     def _leave_if_slow(self, source: Neighbour, ahead: Sequence[Neighbour], now: float) -> list[Command]:
-        if not ahead or now - self._changed_at < self._patience:
+        if now - self._changed_at < self._patience:
             return []
         rate = self.offset / max(now - self._began, 1.0)
         lag = max(LAG_BYTES, LAG_SECONDS * rate)
         far_ahead = [each for each in ahead if self._of(each).offset - self.offset >= lag]
-        if not far_ahead:
+        standing = self._standing.get(source.node)
+        is_source_far_ahead = standing and not standing.is_whole and standing.offset - self.offset >= lag
+        if not (far_ahead or is_source_far_ahead):
             return []
         if not self._asked_all:
             return self._ask(now, all_of_them=True)  # one of them may have no follower yet
+        if not is_source_far_ahead:
+            # It is slow before it comes to the source. Who comes next behind the slow link goes around it, and all behind are
+            # well again. That whole nodes are far ahead says nothing: they always are.
+            far_ahead = [it for it in far_ahead if self._of(it).depth >= self.depth - 2 and not self._is_taken(it)]
+        if not far_ahead:
+            return []
         # Should it not help, this node's own link is what is slow; then it is not tried as soon again.
         self._patience *= 2
-        return self._go(Follow(min(far_ahead, key=self._preference), insist=True), now)
+        best = min(far_ahead, key=lambda each: (self._is_taken(each), self._preference(each)))
+        return self._go(Follow(best, insist=True), now)
+
+    def _is_taken(self, neighbour: Neighbour) -> bool:
+        """Tell whether a node has all of the blob, and its follower."""
+        standing = self._of(neighbour)
+        return standing.is_whole and standing.followers > 0
 
     def _yield_to_another_head(self, now: float) -> list[Command]:
         for each in self._answering(now):

@@ -6,7 +6,8 @@ nobody behind an honest node ever completes a blob that is not what its digest s
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,6 +55,8 @@ class Incoming:
         self.size = growing.size
         self._step = segment_bytes(growing.size)
         self.received = list(front.received)
+        self.followers = 0
+        """How many nodes take it from here just now."""
         self.on_warning: Callable[[Neighbour, int], None] = lambda _by, _wrong: None
         self._growing = growing
         self._digest = digest
@@ -147,7 +150,7 @@ class Incoming:
 
     async def read(self, start: int) -> AsyncGenerator[tuple[Segment, bytes], None]:
         """Yield the segments from the one at start on as they become whole. Raises once they come no more."""
-        with self._growing.held():
+        with self._growing.held(), self._followed():
             while start < self.size:
                 stop = end_of(start, self.size)
                 await self._growing.reached(stop)
@@ -155,6 +158,14 @@ class Incoming:
                     await self.verified()
                 yield await self._signed(start, stop)
                 start = stop
+
+    @contextmanager
+    def _followed(self) -> Iterator[None]:
+        self.followers += 1
+        try:
+            yield
+        finally:
+            self.followers -= 1
 
     async def _signed(self, start: int, stop: int) -> tuple[Segment, bytes]:
         index = start // self._step

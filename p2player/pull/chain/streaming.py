@@ -173,6 +173,11 @@ class StreamAttempt:
         return self._growing.held()
 
     @property
+    def is_alone(self) -> bool:
+        """Whether it comes straight from a node that has it all, and nobody follows here."""
+        return self._course.is_behind_whole and not self._incoming.followers
+
+    @property
     def is_relayed(self) -> bool:
         """Whether any of it came from other nodes."""
         return bool(self._incoming.received)
@@ -222,12 +227,10 @@ class StreamAttempt:
         return self._store.adopt(self._staged, tree_of_file(self._staged.path))
 
     async def _stream(self) -> None:
-        # First say that it is fetched here, then look who else does: of two nodes that begin at once, one sees the other.
         await self._growing.hash_front()
         self._course.moved(self._incoming.boundary, self._now())
         if self._resume is None:
-            others = await self._enter()
-            commands = self._sighted(() if self._alone else others)
+            commands = await self._begin()
         else:
             commands = self._take_up(self._resume)
         offset = self._growing.offset
@@ -246,6 +249,16 @@ class StreamAttempt:
                 self._sample()
                 self._heed()
             commands = await self._take(event) if event else self._course.tick(self._now())
+
+    async def _begin(self) -> list[Command]:
+        # Who has all of it knows best who else is at it.
+        if not self._alone and (whole := self._lead.sighting.whole):
+            self._course.is_entering = True
+            self._tasks.spawn(self._enter_again(), "enter")
+            return self._sighted(whole)
+        # First say that it is fetched here, then look who else does: of two nodes that begin at once, one sees the other.
+        others = await self._enter()
+        return self._sighted(() if self._alone else others)
 
     async def _take(self, event: _Event) -> list[Command]:
         now = self._now()
@@ -302,7 +315,10 @@ class StreamAttempt:
         return self._course.sighted(believed, self._now())
 
     async def _enter_again(self) -> None:
-        self.connect(await self._enter())
+        try:
+            self.connect(await self._enter())
+        finally:
+            self._course.is_entering = False
 
     def _give_up(self, wrong: int | None, following: Follow | GoUpstream | None) -> NoReturn:
         """End this attempt for another one, which keeps all before the segment with the block at `wrong`; None: nothing."""

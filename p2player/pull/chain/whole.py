@@ -41,13 +41,25 @@ class WholeRelay:
         except FileNotFoundError as error:
             raise BlobNotFound(f"{self._blob.digest} has just been removed here") from error
         with file:
-            while start < self.size:
-                for segment, data in await asyncio.to_thread(self._read, file, start):
-                    yield segment, data
-                    start = end_of(start, self.size)
+            reading = self._read_ahead(file, start)
+            try:
+                while start < self.size:
+                    segments = await reading
+                    start = end_of(segments[-1][0].offset, self.size)
+                    reading = self._read_ahead(file, start)
+                    for segment, data in segments:
+                        yield segment, data
+            finally:
+                await asyncio.wait({reading})
+
+    def _read_ahead(self, file: BinaryIO, start: int) -> "asyncio.Future[list[tuple[Segment, bytes]]]":
+        """Begin to check and sign what comes next, while what came before is being sent."""
+        return asyncio.get_running_loop().run_in_executor(None, self._read, file, start)
 
     def _read(self, file: BinaryIO, start: int) -> list[tuple[Segment, bytes]]:
         """Return the segments from start on that lie in the same piece, or the one that has several."""
+        if start >= self.size:
+            return []
         length = piece_length(self.size)
         first = start // length * length
         stop = min(first + max(length, self._segment), self.size)

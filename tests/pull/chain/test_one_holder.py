@@ -1,0 +1,87 @@
+"""What one node alone has: a chain from the first byte on, since in a swarm all would ask that node for the same pieces."""
+
+import asyncio
+
+import pytest
+
+from p2player.errors import PeerUnreachable
+from p2player.oci.digest import Digest
+from p2player.peer.identity import NodeId
+from p2player.pull.holders import Claim, Holder
+from p2player.pull.hunt import FAST, Begin, Drop, Hunt, Stream
+from p2player.swarm.metainfo import Metainfo
+
+DIGEST = Digest.of(b"a layer")
+SIZE = 400_000_000
+LAYER = Metainfo(DIGEST, SIZE, b"t" * 32)
+
+
+def holder(number, *, complete=True, http=True):
+    address = f"10.0.0.{number}"
+    return Holder((address, 7401), complete, NodeId(bytes([number]) * 20), (address, 7400) if http else None)
+
+
+def found(*holders, metainfo=LAYER):
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    return hunt, hunt.found([Claim(metainfo, holders)], 0.0)
+
+
+def test_it_is_streamed():
+    assert found(holder(1))[1] == [Stream(alone=False)]
+
+
+def test_who_is_fetching_it_by_a_swarm_changes_nothing():
+    assert found(holder(1), holder(2, complete=False))[1] == [Stream(alone=False)]
+
+
+@pytest.mark.parametrize(
+    "holders",
+    [
+        pytest.param((holder(1), holder(2)), id="two have it"),
+        pytest.param((holder(1, http=False),), id="a foreign client has it"),
+        pytest.param((holder(1, complete=False),), id="nobody has all of it"),
+    ],
+)
+def test_what_cannot_be_followed_or_has_more_than_one_uplink_goes_by_a_swarm(holders):
+    assert found(*holders)[1] == [Begin(Claim(LAYER, holders))]
+
+
+def test_what_is_small_is_asked_for():
+    small = Metainfo(DIGEST, 1000, b"t" * 32)
+    assert found(holder(1), metainfo=small)[1] == [Begin(Claim(small, (holder(1),)))]
+
+
+def test_it_goes_by_a_swarm_once_it_cannot_be_streamed():
+    hunt, _ = found(holder(1))
+    assert hunt.failed(PeerUnreachable("gone"), 1.0) == [Begin(Claim(LAYER, (holder(1),)))]
+
+
+def test_a_fast_stream_that_nobody_else_has_a_part_in_becomes_a_swarm():
+    hunt, _ = found(holder(1))
+    assert hunt.streamed(FAST // 4, 0.25, is_alone=True) == [Drop(), Begin(Claim(LAYER, (holder(1),)))]
+    assert hunt.streamed(FAST, 0.5, is_alone=True) == [], "only once"
+
+
+@pytest.mark.parametrize(
+    ("done", "now", "is_alone"),
+    [
+        pytest.param(FAST // 4, 0.25, False, id="others follow"),
+        pytest.param(FAST // 4, 0.5, True, id="the link is what limits it"),
+        pytest.param(SIZE // 8 + 1, 0.3, True, id="too much of it has come"),
+    ],
+)
+def test_it_stays_a_stream(done, now, is_alone):
+    hunt, _ = found(holder(1))
+    assert hunt.streamed(done, now, is_alone=is_alone) == []
+
+
+async def test_a_crowd_takes_one_copy_from_it_in_about_the_time_of_one(cluster, make_blob):
+    blob = make_blob(8_000_000)
+    seed, *nodes = [cluster.add() for _ in range(17)]
+    await seed.add(blob.data)
+    for node in cluster.nodes:
+        cluster.peers.rates[node.host] = 1_000_000
+    began = asyncio.get_running_loop().time()
+    assert await asyncio.gather(*(node.read(blob.digest) for node in nodes)) == [blob.data] * 16
+    # Two copies from the one that has it would take sixteen seconds.
+    assert asyncio.get_running_loop().time() - began < 8.0 * 1.1
