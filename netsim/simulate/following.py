@@ -196,7 +196,9 @@ class Following:
             if target.relay(self._blob) is None:
                 gone = PeerUnreachable("it has nothing of the blob")
                 world.later(way, partial(self._ended, number, gone))
-            elif instead := target.followers.instead(self._blob.digest, self._member.neighbour, insist=insist):
+            elif instead := target.followers.instead(
+                self._blob.digest, self._member.neighbour, world.streams.boundary(self.copy), insist=insist
+            ):
                 world.later(way, partial(self._sent_on, number, instead))
             else:
                 self._seat.enter_context(target.followers.serving(self._blob.digest, self._member.neighbour))

@@ -171,14 +171,14 @@ class Followers:
         followers = len(self._present.get(digest, ()))
         return Standing(relay.size, relay.offset, relay.depth, followers, relay.front(front) if front else "")
 
-    def instead(self, digest: Digest, newcomer: Neighbour, *, insist: bool) -> tuple[Neighbour, ...]:
+    def instead(self, digest: Digest, newcomer: Neighbour, start: int, *, insist: bool) -> tuple[Neighbour, ...]:
         """Return whom a newcomer has to follow instead, none if it may follow here. Who comes back takes its own place.
 
-        The first is who came last before it: the end of the chain, which it would have to walk to otherwise. Who comes back
-        is sent to those that follow here, as it might be among those before the end.
+        The first is who came last before it: the end of the chain, which it would have to walk to otherwise. Who comes back, or
+        has had its place somewhere as it wants the blob from `start` on, is sent to those that follow here: the end may be behind it.
         """
         came = self._came[digest]
-        last = None if newcomer.node in came else next(reversed(came.values()), None)
+        last = None if start or newcomer.node in came else next(reversed(came.values()), None)
         came[newcomer.node] = newcomer
         if len(came) > _MAX_REMEMBERED:
             came.popitem(last=False)
@@ -225,7 +225,7 @@ class RelayDesk:
             return web.Response(status=400)
         if start > relay.size or start != start_of(start, relay.size):
             return web.Response(status=416)
-        if instead := self._followers.instead(digest, follower, insist=INSIST_HEADER in request.headers):
+        if instead := self._followers.instead(digest, follower, start, insist=INSIST_HEADER in request.headers):
             return web.Response(status=409, headers={NEXT_HEADER: ", ".join(map(str, instead))})
         response = web.StreamResponse(
             headers={**standing.to_headers(), "Content-Length": str(length_on_wire(relay.size, start))}

@@ -4,18 +4,15 @@ libtorrent waits for such a handshake as long as the other end likes, with no li
 could use up this process's descriptors. What it has accepted can be seen among them; what it has let in, it tells.
 """
 
-import os
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from p2player.swarm.port import Address
+from p2player.swarm.sockets import connections, end
 
 HANDSHAKE_SECONDS: Final = 10.0
 MAX_AT_ONCE: Final = 256
-_DESCRIPTORS: Final = Path("/proc/self/fd")
 
 
 class HalfOpen:
@@ -42,8 +39,7 @@ class HalfOpen:
             late = [peer for peer in waiting if now - self._since[peer] > self._seconds]
             doomed = dict.fromkeys([*late, *waiting[: max(0, len(waiting) - self._at_once)]])
             for peer in doomed:
-                with suppress(OSError):  # it has left by itself
-                    present[peer].shutdown(socket.SHUT_RDWR)
+                end(present[peer])
             return len(doomed)
         finally:
             for connection in present.values():
@@ -52,20 +48,8 @@ class HalfOpen:
 
 def _accepted(port: int) -> Iterator[tuple[Address, socket.socket]]:
     """Yield the other end of each connection that this process has accepted at port, and a descriptor of its own for it."""
-    for link in _DESCRIPTORS.iterdir():
-        with suppress(OSError):  # it was closed meanwhile, or has no other end
-            if not str(link.readlink()).startswith("socket:"):
-                continue
-            connection = socket.socket(fileno=os.dup(int(link.name)))
-            try:
-                is_here = connection.family in {socket.AF_INET, socket.AF_INET6} and (
-                    connection.type == socket.SOCK_STREAM and connection.getsockname()[1] == port
-                )
-                peer = connection.getpeername()[:2] if is_here else None
-            except OSError:
-                connection.close()
-                raise
-            if peer is None:
-                connection.close()
-            else:
-                yield peer, connection
+    for here, peer, connection in connections():
+        if here == port:
+            yield peer, connection
+        else:
+            connection.close()

@@ -40,6 +40,8 @@ class Spoilt:
     pieces: frozenset[int] = frozenset()
     addresses: frozenset[Address] = frozenset()
     names: frozenset[str] = frozenset()
+    flooders: frozenset[Address] = frozenset()
+    """At which of the addresses this node was given somebody has sent far more than he was asked for."""
 
 
 class Transfer(Protocol):

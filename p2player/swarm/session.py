@@ -18,8 +18,9 @@ from p2player.peer.tls import ClusterTls
 from p2player.swarm.halfopen import HalfOpen
 from p2player.swarm.idle import end_idle
 from p2player.swarm.metainfo import Metainfo
-from p2player.swarm.port import SwarmPeer, Transfer
+from p2player.swarm.port import Address, SwarmPeer, Transfer
 from p2player.swarm.settings import session_params
+from p2player.swarm.sockets import cut_off
 from p2player.swarm.transfer import LibtorrentTransfer
 from p2player.tasks import Tasks
 
@@ -57,6 +58,9 @@ class LibtorrentSwarms:
         self._transfers: dict[lt.torrent_handle, LibtorrentTransfer] = {}
         # Those that have had a connection since they were last known to have none that is of use.
         self._met: set[lt.torrent_handle] = set()
+        # The hosts of flooders: none is let into the transfers that were flooded.
+        self._flooders = lt.ip_filter()
+        self._cutting_off: set[Address] = set()
         self._wake, wake_writer = os.pipe()
         self._wake_writer = wake_writer
         for descriptor in (self._wake, wake_writer):
@@ -200,6 +204,25 @@ class LibtorrentSwarms:
             await asyncio.sleep(_HALF_OPEN_TICK)
             await asyncio.to_thread(self._half_open.look, time.monotonic())
 
+    def _keep_out(self, transfer: LibtorrentTransfer, peer: Address) -> None:
+        """Have no connection to a peer if it floods a transfer."""
+        if not transfer.is_flooder(peer) or peer in self._cutting_off:
+            return
+        self._counters.drop("swarm.flood")
+        if not transfer.knows_others_at(peer):
+            # Or libtorrent connects again within a second, and may ask it for hashes, which it waits for for three.
+            self._flooders.add_rule(peer[0], peer[0], 1)
+            self._session.set_ip_filter(self._flooders)
+            transfer.handle.set_flags(lt.torrent_flags.apply_ip_filter)
+        self._cutting_off.add(peer)
+        self._tasks.spawn(self._cut_off(peer), "cut off")
+
+    async def _cut_off(self, peer: Address) -> None:
+        try:
+            await asyncio.to_thread(cut_off, peer)
+        finally:
+            self._cutting_off.discard(peer)
+
     def _on_alerts(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 4096)
@@ -216,13 +239,17 @@ class LibtorrentSwarms:
             return
         if isinstance(alert, lt.peer_connect_alert):
             self._met.add(alert.handle)
-            return
         if (name := _dropped(alert)) is not None:
             self._counters.drop(name)
             return
         if not isinstance(alert, lt.torrent_alert) or (transfer := self._transfers.get(alert.handle)) is None:
             return
         match alert:
+            case lt.peer_connect_alert():
+                self._keep_out(transfer, alert.endpoint)
+            case lt.unwanted_block_alert():
+                transfer.on_unasked(alert.endpoint)
+                self._keep_out(transfer, alert.endpoint)
             case lt.piece_finished_alert():
                 transfer.on_piece_finished(alert.piece_index)
             case lt.read_piece_alert():

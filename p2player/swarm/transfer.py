@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import libtorrent as lt
 
@@ -33,6 +33,11 @@ _DEADLINE_STEP = 20
 
 # Looks (see `look`) in which others who want the same blob have time to turn up: up to a second.
 _LOOKS_BEFORE_ORDER = 1
+
+FLOOD: Final = 32
+"""How many blocks that nobody asked for make their sender a flooder: as many as can ever be asked of a peer at once.
+
+An honest one sends some that libtorrent has given up meanwhile: of sixteen nodes, some silent or slow, no more than three."""
 
 Stage = Literal["finished", "flushed", "saved", "moved"]
 
@@ -64,6 +69,7 @@ class LibtorrentTransfer:
         self._connected = 0
         self._failed_pieces: set[int] = set()
         self._accused: set[tuple[Address, bytes]] = set()
+        self._unasked: Counter[Address] = Counter()
 
     @property
     def handle(self) -> lt.torrent_handle:
@@ -154,6 +160,8 @@ class LibtorrentTransfer:
             frozenset(self._failed_pieces),
             frozenset(address for address, _ in self._accused),
             frozenset(name for name in names if name),
+            # Who sits at another address has connected from there, and may be anybody.
+            frozenset(address for address in self._known if self.is_flooder(address)),
         )
 
     def fail(self, error: Exception) -> None:
@@ -255,6 +263,18 @@ class LibtorrentTransfer:
     def on_peer_banned(self, address: Address, peer_id: bytes) -> None:
         """Take note that libtorrent takes no more from a peer, because of pieces that came wrong."""
         self._accused.add((address, peer_id))
+
+    def on_unasked(self, address: Address) -> None:
+        """Take note of a block from there that nobody asked for."""
+        self._unasked[address] += 1
+
+    def is_flooder(self, address: Address) -> bool:
+        """Tell whether so many blocks came from there that nobody asked for, that it is cut off."""
+        return self._unasked[address] >= FLOOD
+
+    def knows_others_at(self, address: Address) -> bool:
+        """Tell whether somebody else than the one at address has been named on the same host."""
+        return any(host == address[0] and port != address[1] for host, port in self._known)
 
     def on_finished(self) -> None:
         """Take note that every piece was verified."""

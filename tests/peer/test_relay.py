@@ -11,7 +11,7 @@ from p2player.oci.digest import Digest
 from p2player.peer.client import PeerClient, SentOn
 from p2player.peer.identity import Identity, NodeId
 from p2player.peer.protocol import NODE_HEADER, relay_path
-from p2player.peer.relay import MAX_INSISTING, NO_SOURCE, Neighbour, Standing, neighbours_of
+from p2player.peer.relay import MAX_INSISTING, NO_SOURCE, Followers, Neighbour, Standing, neighbours_of
 from p2player.peer.segments import Segment, SegmentReader, end_of, new_run, segment_bytes
 from tests.peer.conftest import PATIENCE
 
@@ -202,3 +202,36 @@ def test_what_is_no_standing_is_told_from_one(headers):
 def test_whom_to_follow_instead_is_read_from_anything(text):
     for neighbour in neighbours_of({"P2Player-Next": text}):
         assert Neighbour.parse(str(neighbour)) == neighbour
+
+
+def neighbour(number):
+    return Neighbour(node(number), f"10.0.0.{number}", 7401)
+
+
+def test_who_comes_first_may_follow_and_each_after_it_is_sent_to_who_came_last():
+    followers = Followers()
+    assert followers.instead(DIGEST, neighbour(1), 0, insist=False) == ()
+    with followers.serving(DIGEST, neighbour(1)):
+        assert followers.instead(DIGEST, neighbour(2), 0, insist=False) == (neighbour(1),)
+        assert followers.instead(DIGEST, neighbour(3), 0, insist=False) == (neighbour(2), neighbour(1))
+
+
+def test_who_may_be_before_the_end_of_the_chain_is_sent_to_who_follows():
+    followers = Followers()
+    followers.instead(DIGEST, neighbour(1), 0, insist=False)
+    with followers.serving(DIGEST, neighbour(1)):
+        for number in (2, 3):
+            followers.instead(DIGEST, neighbour(number), 0, insist=False)
+        assert followers.instead(DIGEST, neighbour(2), 0, insist=False) == (neighbour(1),), "it has been here"
+        assert followers.instead(DIGEST, neighbour(4), SEGMENT, insist=False) == (neighbour(1),), "it has some of it"
+
+
+def test_who_came_is_forgotten_when_nobody_follows_any_more():
+    followers = Followers()
+    for number in (1, 2):
+        followers.instead(DIGEST, neighbour(number), 0, insist=False)
+    with followers.serving(DIGEST, neighbour(1)):
+        pass
+    followers.instead(DIGEST, neighbour(3), 0, insist=False)
+    with followers.serving(DIGEST, neighbour(3)):
+        assert followers.instead(DIGEST, neighbour(2), 0, insist=False) == (neighbour(3),)

@@ -388,7 +388,9 @@ class StreamAttempt:
 
     def _sample(self) -> None:
         """Compare a block with the registry's, if that is due, and it did not come from there."""
-        if isinstance(self._course.source, Neighbour) and self._lead.origin is not None:
+        # Who has a blob that others have is not to ask the registry for any of it.
+        is_new = self._lead.origin is not None and not self._lead.sighting.whole
+        if is_new and isinstance(self._course.source, Neighbour):
             block = self._samples.due(self._incoming.boundary, self._course.known)
             if block is not None:
                 self._tasks.spawn(self._find_out(partial(self._sources.sample, block), GoUpstream()), "sample")
