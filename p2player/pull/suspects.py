@@ -7,6 +7,9 @@ node reads what it signs just then, and keeps silent about what is spoilt; a wro
 
 A liar that shows right pieces when asked is not found out, nor one that connects to us under no name that is known: they
 are not asked for more of this blob, and cost what they sent.
+
+Who floods a swarm is not asked: what it sent is nobody's mistake, and it came from the address that the node has signed, to
+which this one has connected.
 """
 
 import asyncio
@@ -52,7 +55,16 @@ class Suspects:
         self._turn = asyncio.Lock()
 
     def question(self, digest: Digest, spoilt: Spoilt, holders: Iterable[Holder]) -> None:
-        """Find out which of those holders of a blob, which is here by now, lied when something of it came wrong."""
+        """Find out which of those holders of a blob, which is here by now, lied when something of it came wrong.
+
+        Those who flooded this node are banned as they are.
+        """
+        holders = list(holders)
+        for holder in holders:
+            if holder.node and holder.swarm in spoilt.flooders:
+                self._tasks.spawn(
+                    self._ban(digest, holder.node, f"sent blocks of {digest} that nobody asked for"), "ban"
+                )
         if not spoilt.pieces:
             return
         asked = [holder for holder in holders if _may_be(holder, spoilt)][:_MAX_ASKED]
@@ -70,15 +82,17 @@ class Suspects:
             for index in pieces:
                 async with self._turn:
                     if await self._is_lie(digest, node, http, index):
-                        reason = f"sent wrong pieces of {digest}, and signed them"
-                        self._journal.add(digest, f"banned {node.short}, which lied: it {reason}")
-                        log.warning("node %s is banned: it %s", node, reason)
-                        await asyncio.to_thread(self._store.ban, node.raw, reason)
+                        await self._ban(digest, node, f"sent wrong pieces of {digest}, and signed them")
                         return
         except (PeerUnreachable, BlobNotFound, ValueError) as error:
             self._journal.add(digest, f"{node.short} may have sent wrong pieces, and does not show them: {error}")
         else:
             self._journal.add(digest, f"{node.short} may have sent wrong pieces, but shows the right ones")
+
+    async def _ban(self, digest: Digest, node: NodeId, reason: str) -> None:
+        self._journal.add(digest, f"banned {node.short}, which lied: it {reason}")
+        log.warning("node %s is banned: it %s", node, reason)
+        await asyncio.to_thread(self._store.ban, node.raw, reason)
 
     async def _is_lie(self, digest: Digest, node: NodeId, http: Address, index: int) -> bool:
         """Tell whether a node signs another piece than the blob has. Raises PeerUnreachable, BlobNotFound, ValueError."""

@@ -35,9 +35,10 @@ _DEADLINE_STEP = 20
 _LOOKS_BEFORE_ORDER = 1
 
 FLOOD: Final = 32
-"""How many blocks that nobody asked for make their sender a flooder: as many as can ever be asked of a peer at once.
+"""How many blocks that nobody asked for make their sender a flooder: as many as are asked of a peer at once.
 
-An honest one sends some that libtorrent has given up meanwhile: of sixteen nodes, some silent or slow, no more than three."""
+An honest one sends a block now and then that libtorrent had given up: in swarms of sixteen with silent, slow and lying nodes
+no peer sent more than three."""
 
 Stage = Literal["finished", "flushed", "saved", "moved"]
 

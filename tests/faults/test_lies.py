@@ -50,7 +50,7 @@ ROWS = {
     "corrupt pieces, denied": WORKED_AROUND(liars.CorruptPiecesDenied),
     "truncated blocks": WORKED_AROUND(lambda: liars.AtSwarm(doors.half)),
     "truncated manifest": WORKED_AROUND(lambda: liars.AtInterface(doors.half_a_body), small=True),
-    "endless blocks": WORKED_AROUND(lambda: liars.AtSwarm(doors.endless())),
+    "endless blocks": BANNED(lambda: liars.AtSwarm(doors.endless())),
     "endless manifest": WORKED_AROUND(lambda: liars.AtInterface(doors.endless_body), small=True),
     "slow blocks": WORKED_AROUND(lambda: liars.AtSwarm(doors.drip)),
     "slow manifest": WORKED_AROUND(lambda: liars.AtInterface(doors.slow_body), small=True),
@@ -167,19 +167,11 @@ async def start(tmp_path):
         await node.close()
 
 
-TOO_DEAR = pytest.mark.xfail(
-    reason="three that flood twelve make them wait two to three times as long for the right bytes", strict=False
-)
-
-
 @pytest.mark.parametrize(
     ("lie", "size"),
     [
         *(pytest.param(lie, 5, marks=() if lie in SHOWN else pytest.mark.faults) for lie in ROWS),
-        *(
-            pytest.param(lie, 16, marks=[pytest.mark.faults, *([TOO_DEAR] if lie == "endless blocks" else [])])
-            for lie in ROWS
-        ),
+        *(pytest.param(lie, 16, marks=pytest.mark.faults) for lie in ROWS),
     ],
 )
 @pytest.mark.usefixtures("by_swarm")  # or what is compared would not be: where liars have it too, it is a swarm

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -103,4 +104,18 @@ async def test_if_the_blob_has_left_the_store_meanwhile_nothing_is_proven(node, 
     let_sign(peer, OTHER)
     node.store.remove([blob.digest])
     await question(node, blob, spoilt_at(peer), peer.holder())
+    assert node.store.bans() == frozenset()
+
+
+async def test_who_flooded_the_swarm_is_banned_unasked_and_nobody_else_is(cluster, node, peer, blob):
+    other = cluster.add()
+    spoilt = Spoilt(flooders=frozenset({peer.address}))
+    history = await question(node, blob, spoilt, peer.holder(), other.holder())
+    assert node.store.bans() == {peer.identity.node_id.raw}
+    assert history[-1].endswith(f"it sent blocks of {blob.digest} that nobody asked for")
+
+
+async def test_who_flooded_under_no_signed_record_is_not_banned(node, peer, blob):
+    stranger = replace(peer.holder(), node=None)
+    await question(node, blob, Spoilt(flooders=frozenset({peer.address})), stranger)
     assert node.store.bans() == frozenset()

@@ -7,7 +7,7 @@ import pytest
 from p2player.errors import DiskFull, StorageError
 from p2player.swarm.port import Spoilt, SwarmPeer
 from p2player.swarm.session import _disk_error
-from p2player.swarm.transfer import LibtorrentTransfer
+from p2player.swarm.transfer import FLOOD, LibtorrentTransfer
 from tests.wrongbytes import require_same
 
 
@@ -206,3 +206,29 @@ async def test_where_no_piece_came_wrong_nobody_is_told(libtorrent_node, blob, t
     transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [peer])
     await transfer.complete()
     assert transfer.spoilt() == Spoilt()
+
+
+async def test_who_sends_a_few_blocks_that_nobody_asked_for_is_no_flooder_and_who_goes_on_is_one(transfer):
+    honest, flooder = ("10.0.0.1", 1), ("10.0.0.2", 1)
+    transfer.connect([SwarmPeer(flooder)])
+    for _ in range(FLOOD - 1):
+        for address in (honest, flooder):
+            transfer.on_unasked(address)
+    assert transfer.spoilt() == Spoilt()
+    transfer.on_unasked(flooder)
+    assert transfer.spoilt() == Spoilt(flooders=frozenset({flooder}))
+    assert (transfer.is_flooder(honest), transfer.is_flooder(flooder)) == (False, True)
+
+
+async def test_who_floods_from_an_address_that_was_not_given_is_kept_out_and_blamed_on_nobody(transfer):
+    stranger = ("10.0.0.1", 40_000)
+    for _ in range(FLOOD):
+        transfer.on_unasked(stranger)
+    assert transfer.is_flooder(stranger)
+    assert transfer.spoilt() == Spoilt()
+
+
+async def test_on_a_host_of_several_nodes_one_knows_of_the_others(transfer):
+    transfer.connect([SwarmPeer(("10.0.0.2", 1)), SwarmPeer(("10.0.0.2", 2))])
+    assert transfer.knows_others_at(("10.0.0.2", 1))
+    assert not transfer.knows_others_at(("10.0.0.1", 1))
