@@ -155,6 +155,7 @@ class Node:
         self.names = Names(self.store, self.dht, self.holdings, access, beliefs)
         running.push_async_callback(self.names.close)
         scrub = Scrub(self.store, self.holdings.drop)
+        self.swarms.on_read_error(scrub.unreadable)
         suspects = Suspects(self.store, peers, journal)
         running.push_async_callback(suspects.close)
         parts = Parts(

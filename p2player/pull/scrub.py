@@ -1,5 +1,7 @@
 """Finds what the disk has spoilt: blobs are hashed again soon after they were served here, and all of them once in a while.
 
+What could not be read for another node is hashed at once, fresh or not.
+
 Nothing checks a file of the store while it is served: its client does, and asks again. By then a spoilt blob is out of the
 store, and is fetched like any other.
 """
@@ -9,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from p2player.oci.digest import Digest
 from p2player.store.rows import StoredBlob
 from p2player.store.store import Store
 
@@ -36,7 +39,15 @@ class Scrub:
 
     def served(self, blob: StoredBlob) -> None:
         """Take note that a client is being given this blob."""
-        if blob not in self._queued and not self._is_fresh(blob, FRESH):
+        self._enqueue(blob, FRESH)
+
+    def unreadable(self, digest: Digest) -> None:
+        """Take note that some of a blob could not be read here."""
+        if (blob := self._store.get(digest)) is not None:
+            self._enqueue(blob, QUIET)
+
+    def _enqueue(self, blob: StoredBlob, fresh: float) -> None:
+        if blob not in self._queued and not self._is_fresh(blob, fresh):
             self._queued.add(blob)
             self._served.put_nowait(blob)
 

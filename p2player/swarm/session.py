@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +14,7 @@ import libtorrent as lt
 
 from p2player.counters import Counters
 from p2player.errors import AddressUnusable, DiskFull, InvalidMetainfo, StorageError, TransferStalled
+from p2player.oci.digest import Digest
 from p2player.peer.tls import ClusterTls
 from p2player.swarm.halfopen import HalfOpen
 from p2player.swarm.idle import end_idle
@@ -52,6 +53,8 @@ class LibtorrentSwarms:
         self._tls = tls
         self._tasks = Tasks("swarm")
         self._handles: dict[bytes, lt.torrent_handle] = {}
+        self._digests: dict[lt.torrent_handle, Digest] = {}
+        self._on_read_error: Callable[[Digest], None] = lambda _: None
         # The root certificates of those that have one.
         self._roots: dict[lt.torrent_handle, bytes] = {}
         # Those of the above that are being fetched.
@@ -88,6 +91,10 @@ class LibtorrentSwarms:
             swarms._tasks.spawn(swarms._end_half_open(), "half-open connections")
         return swarms
 
+    def on_read_error(self, hear: Callable[[Digest], None]) -> None:
+        """Let hear be told, in place of who was before, of each seeded blob whose file cannot be read."""
+        self._on_read_error = hear
+
     @property
     def port(self) -> int:
         """The TCP port peers connect to."""
@@ -115,6 +122,7 @@ class LibtorrentSwarms:
             params.have_pieces = [True] * metainfo.piece_count
             params.flags = lt.torrent_flags.no_verify_files | lt.torrent_flags.disable_pex
             handle = self._handles[metainfo.infohash] = self._session.add_torrent(params)
+            self._digests[handle] = metainfo.digest
             self._certify(handle, metainfo)
 
     def stop_seeding(self, metainfo: Metainfo) -> None:
@@ -123,6 +131,7 @@ class LibtorrentSwarms:
             if (transfer := self._forget(handle)) is not None:
                 # No alert of it is passed on any more, so whoever still waits would wait for ever.
                 transfer.fail(TransferStalled(f"the transfer of {metainfo.digest} was given up"))
+            self._digests.pop(handle)
             self._roots.pop(handle, None)
             self._met.discard(handle)
             self._session.remove_torrent(handle)
@@ -154,6 +163,7 @@ class LibtorrentSwarms:
         handle.resume()
         handle.set_metadata(metainfo.info())
         self._handles[metainfo.infohash] = handle
+        self._digests[handle] = metainfo.digest
         transfer = self._transfers[handle] = LibtorrentTransfer(metainfo, path, handle, peers)
         return transfer
 
@@ -242,7 +252,12 @@ class LibtorrentSwarms:
         if (name := _dropped(alert)) is not None:
             self._counters.drop(name)
             return
-        if not isinstance(alert, lt.torrent_alert) or (transfer := self._transfers.get(alert.handle)) is None:
+        if not isinstance(alert, lt.torrent_alert):
+            return
+        if (transfer := self._transfers.get(alert.handle)) is None:
+            if isinstance(alert, lt.file_error_alert) and (digest := self._digests.get(alert.handle)) is not None:
+                # libtorrent goes on with it; whether it is the disk or something else that will pass is not known here.
+                self._on_read_error(digest)
             return
         match alert:
             case lt.peer_connect_alert():

@@ -82,6 +82,23 @@ async def test_a_seed_that_cannot_read_what_it_announces_keeps_nobody_from_the_o
     assert not node.store.banned()
 
 
+async def test_a_seed_that_cannot_read_what_it_gives_to_a_swarm_withdraws_it(start):
+    bad, good, node = await start(), await start(), await start()
+    content = Content.random(1, LARGE)
+    for seed in (bad, good):
+        await hold(seed, content)
+    spoil(bad, content)
+    async with asyncio.timeout(PATIENCE):
+        while len(await node.dht.find(content.digest)) < 2:  # noqa: ASYNC110  (other nodes' doing)
+            await asyncio.sleep(0.05)
+        await gets(node, content)
+        while bad.store.get(content.digest) is not None:  # noqa: ASYNC110  (as above)
+            await asyncio.sleep(0.05)
+        ids = {bad.identity.node_id}
+        while ids & {found.node_id for found in await node.dht.find(content.digest)}:
+            await asyncio.sleep(0.05)
+
+
 async def test_where_the_only_seed_cannot_read_it_there_is_an_error(start):
     seed, node = await start(), await start()
     content = Content.random(1, SMALL)

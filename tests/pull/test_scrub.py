@@ -91,3 +91,37 @@ async def test_a_disk_that_cannot_be_read_ends_nothing(pair, make_blob, monkeypa
     await node.read(another.digest)
     await hashing_is_done(node)
     assert node.store.get(another.digest) is None
+
+
+async def test_what_could_not_be_read_for_others_is_hashed_though_it_was_served_lately(pair):
+    node, _, blob = pair
+    await node.read(blob.digest)
+    await hashing_is_done(node)
+    spoil(node, blob)
+    await asyncio.sleep(QUIET)
+    node.scrub.unreadable(blob.digest)
+    await hashing_is_done(node)
+    assert node.store.get(blob.digest) is None
+
+
+async def test_what_is_good_stays_and_is_hashed_once_a_minute_however_often_it_cannot_be_read(pair, monkeypatch):
+    node, _, blob = pair
+    hashed = []
+    check = node.store.check
+    monkeypatch.setattr(node.store, "check", lambda blob: hashed.append(blob.digest) or check(blob))
+    for _ in range(3):
+        node.scrub.unreadable(blob.digest)
+        await hashing_is_done(node)
+    assert hashed == [blob.digest]
+    await asyncio.sleep(QUIET)
+    node.scrub.unreadable(blob.digest)
+    await hashing_is_done(node)
+    assert hashed == [blob.digest] * 2
+    assert node.store.get(blob.digest) is not None
+
+
+async def test_what_is_not_here_cannot_be_unreadable(pair, make_blob):
+    node, _, blob = pair
+    node.scrub.unreadable(make_blob(seed=1).digest)
+    await hashing_is_done(node)
+    assert await node.read(blob.digest) == blob.data

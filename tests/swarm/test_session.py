@@ -125,3 +125,54 @@ async def test_a_hostile_peers_pieces_are_refused_and_counted_and_a_good_peer_gi
     require_same((tmp_path / "out").read_bytes(), blob.data)
     fetcher.abandon(transfer)
     assert counters.bytes["redundant"] >= len(blob.pieces[-1])  # who is caught with one of the two sends no other
+
+
+def no_file(path):
+    path.unlink()
+
+
+def half_a_file(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def bad_sector(path):
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # which gives EIO to whoever reads its first bytes
+
+
+@pytest.mark.parametrize("spoil", [no_file, half_a_file, bad_sector])
+async def test_a_seed_tells_of_what_it_cannot_read(libtorrent_node, blob, tmp_path, spoil):
+    (seed, peer), (fetcher, _) = await libtorrent_node(), await libtorrent_node()
+    blob.seed(seed)
+    unread = asyncio.Queue()
+    seed.on_read_error(unread.put_nowait)
+    spoil(blob.path)
+    transfer = fetcher.fetch(blob.metainfo, tmp_path / "out", [peer])
+    async with asyncio.timeout(10):
+        assert await unread.get() == blob.metainfo.digest
+    assert not transfer.is_finished
+
+
+async def test_a_seed_gives_what_it_can_read_again(libtorrent_node, blob, tmp_path):
+    (seed, peer), (fetcher, _), (other, _) = [await libtorrent_node() for _ in range(3)]
+    blob.seed(seed)
+    unread = asyncio.Event()
+    seed.on_read_error(lambda _: unread.set())
+    half_a_file(blob.path)
+    fetcher.fetch(blob.metainfo, tmp_path / "out", [peer])
+    async with asyncio.timeout(10):
+        await unread.wait()
+        blob.path.write_bytes(blob.data)
+        assert await other.fetch(blob.metainfo, tmp_path / "again", [peer]).complete() == blob.tree
+
+
+async def test_what_is_still_being_fetched_is_no_read_error_of_a_seed(libtorrent_node, blob, tmp_path):
+    (seed, peer), (fetcher, _) = await libtorrent_node(), await libtorrent_node()
+    blob.seed(seed)
+    unread = []
+    fetcher.on_read_error(unread.append)
+    (tmp_path / "in the way").write_bytes(b"a file where a directory has to be")
+    transfer = fetcher.fetch(blob.metainfo, tmp_path / "in the way" / "out", [peer])
+    with pytest.raises(StorageError):
+        await transfer.complete()
+    assert unread == []
