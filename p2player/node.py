@@ -109,8 +109,7 @@ class Node:
         realms = Realms(tls)
         journal = Journal()
 
-        host = config.cluster.host
-        port = config.cluster.port
+        host, port = config.cluster.host, config.cluster.port
         self.swarms = await LibtorrentSwarms.start(
             host, port + 1 if port else 0, self.identity.node_id.raw, self.counters, tls
         )

@@ -94,8 +94,7 @@ async def test_a_seed_that_cannot_read_what_it_gives_to_a_swarm_withdraws_it(sta
         await gets(node, content)
         while bad.store.get(content.digest) is not None:  # noqa: ASYNC110  (as above)
             await asyncio.sleep(0.05)
-        ids = {bad.identity.node_id}
-        while ids & {found.node_id for found in await node.dht.find(content.digest)}:
+        while bad.identity.node_id in {found.node_id for found in await node.dht.find(content.digest)}:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
