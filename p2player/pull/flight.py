@@ -1,7 +1,6 @@
 """One blob being fetched: `hunt` decides, this carries it out. One flight a digest, any number of onlookers."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from p2player.errors import (
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import SMALL_BLOB
 from p2player.pull.attempt import Attempt
+from p2player.pull.banning import ban
 from p2player.pull.chain.streaming import Resume, StreamAttempt
 from p2player.pull.dispute import Verdict
 from p2player.pull.holders import Claim, Holder, Lead, Origin, Sighting
@@ -33,8 +33,6 @@ from p2player.store.rows import StoredBlob
 from p2player.swarm.port import Progress, Spoilt
 from p2player.tasks import Tasks
 from p2player.upstream.port import UPSTREAM
-
-log = logging.getLogger(__name__)
 
 _TICK = 0.25  # seconds
 _STEP = 64 * 1024
@@ -260,12 +258,12 @@ class Flight:
             self._hunt.received(self._now())
             self._progress = progress.received, progress.done
         self._hunt.is_answered = progress.connected > 0
-        return [*self._streamed(), *self._hunt.tick(self._now())]
+        return [*self._streamed(progress.done), *self._hunt.tick(self._now())]
 
-    def _streamed(self) -> list[Command]:
+    def _streamed(self, done: int) -> list[Command]:
         if not (self._attempt.done() and isinstance(attempt := self._attempt.result(), StreamAttempt)):
             return []
-        return self._hunt.streamed(attempt.progress().done, self._now(), is_alone=attempt.is_alone)
+        return self._hunt.streamed(done, self._now(), is_alone=attempt.is_alone)
 
     async def _look(self, want: int) -> None:
         try:
@@ -398,9 +396,7 @@ class Flight:
 
     async def _ban(self, reason: str, *nodes: NodeId) -> None:
         for node in nodes:
-            self._note(f"banned {node.short}, which lied: it {reason}")
-            log.warning("node %s is banned: it %s", node, reason)
-            await asyncio.to_thread(self._parts.store.ban, node.raw, reason)
+            await ban(self._parts.store, self._parts.journal, self.digest, node, reason)
 
     def _note(self, what: str) -> None:
         self._parts.journal.add(self.digest, what)

@@ -13,7 +13,6 @@ which this one has connected.
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from random import SystemRandom
 from typing import Final
@@ -23,14 +22,13 @@ from p2player.oci.digest import Digest
 from p2player.peer.client import PeerClient
 from p2player.peer.evidence import open_piece
 from p2player.peer.identity import NodeId
+from p2player.pull.banning import ban
 from p2player.pull.holders import Holder
 from p2player.pull.journal import Journal
 from p2player.store.merkle import HASH_BYTES, piece_length, root_of_piece
 from p2player.store.store import Store
 from p2player.swarm.port import Address, Spoilt
 from p2player.tasks import Tasks
-
-log = logging.getLogger(__name__)
 
 _MAX_ASKED: Final = 8
 """How many nodes are asked about one blob: who names itself after others must not make this node ask all of them."""
@@ -62,9 +60,8 @@ class Suspects:
         holders = list(holders)
         for holder in holders:
             if holder.node and holder.swarm in spoilt.flooders:
-                self._tasks.spawn(
-                    self._ban(digest, holder.node, f"sent blocks of {digest} that nobody asked for"), "ban"
-                )
+                reason = f"sent blocks of {digest} that nobody asked for"
+                self._tasks.spawn(ban(self._store, self._journal, digest, holder.node, reason), "ban")
         if not spoilt.pieces:
             return
         asked = [holder for holder in holders if _may_be(holder, spoilt)][:_MAX_ASKED]
@@ -82,17 +79,13 @@ class Suspects:
             for index in pieces:
                 async with self._turn:
                     if await self._is_lie(digest, node, http, index):
-                        await self._ban(digest, node, f"sent wrong pieces of {digest}, and signed them")
+                        reason = f"sent wrong pieces of {digest}, and signed them"
+                        await ban(self._store, self._journal, digest, node, reason)
                         return
         except (PeerUnreachable, BlobNotFound, ValueError) as error:
             self._journal.add(digest, f"{node.short} may have sent wrong pieces, and does not show them: {error}")
         else:
             self._journal.add(digest, f"{node.short} may have sent wrong pieces, but shows the right ones")
-
-    async def _ban(self, digest: Digest, node: NodeId, reason: str) -> None:
-        self._journal.add(digest, f"banned {node.short}, which lied: it {reason}")
-        log.warning("node %s is banned: it %s", node, reason)
-        await asyncio.to_thread(self._store.ban, node.raw, reason)
 
     async def _is_lie(self, digest: Digest, node: NodeId, http: Address, index: int) -> bool:
         """Tell whether a node signs another piece than the blob has. Raises PeerUnreachable, BlobNotFound, ValueError."""
