@@ -4,7 +4,7 @@ What `pull.chain.streaming` does with connections is done here with counters: it
 looks then who else does, asks how far others are, follows one of them or goes to the registry, and lets others follow.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
@@ -16,7 +16,7 @@ from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, Unavai
 from p2player.peer.relay import Neighbour, Standing
 from p2player.pull.chain.course import Ask, Command, Course, Fail, Follow, GoUpstream
 from p2player.pull.chain.sources import ANSWER_WITHIN
-from p2player.pull.holders import Holder, Sighting
+from p2player.pull.holders import Holder
 from p2player.upstream.retry import PATIENCE
 
 CONNECT_WITHIN: Final = 3.0
@@ -32,7 +32,6 @@ class Following:
         *,
         has_origin: bool,
         alone: bool,
-        sighting: Sighting,
         on_end: Callable[[P2PlayerError | None], None],
     ) -> None:
         self._member = member
@@ -43,7 +42,6 @@ class Following:
         self.copy = world.copies.at(member.number, blob.number)
         self._course = Course(blob.digest, member.node_id, has_origin, world.now())
         self._has_begun = False
-        self._whole = () if alone else sighting.whole
         self._waiting: list[Holder] = []
         self._try = 0
         self._seat = ExitStack()
@@ -66,11 +64,11 @@ class Following:
         """Over how many nodes it comes from the registry."""
         return self._course.depth
 
-    def begin(self) -> None:
-        """Begin at once if there is a node that has it."""
-        if self._whole:
+    def begin(self, whole: Sequence[Holder]) -> None:
+        """Begin at once if there are nodes that have it."""
+        if whole and not self._alone:
             self._course.is_entering = self._has_begun = True
-            self.sighted(self._whole)
+            self.sighted(whole)
 
     def entered(self, holders: Iterable[Holder]) -> None:
         """Take who else was found at it once this fetch is known: the stream begins, unless it has."""

@@ -217,14 +217,9 @@ class Fetch:
 
     def _stream(self, *, alone: bool) -> None:
         self.following = following = Following(
-            self.member,
-            self.blob,
-            has_origin=self._world.has_registry,
-            alone=alone,
-            sighting=self._lead,
-            on_end=self._stream_ended,
+            self.member, self.blob, has_origin=self._world.has_registry, alone=alone, on_end=self._stream_ended
         )
-        following.begin()
+        following.begin(self._lead.whole)
         self._spawn(self._enter(following), "enter")
 
     async def _enter(self, following: Following) -> None:

@@ -20,8 +20,8 @@ from p2player.peer.identity import Identity, NodeId, verify_signature
 _LEAST: Final = 16 * 1024
 _MOST: Final = 128 * 1024
 _COUNT: Final = 512
-"""How many segments a blob has at least, if they are not to be smaller than _LEAST. The first byte is over a chain as long as that
-when all of it is sent; larger ones would be half as much work (decision 12)."""
+"""How many segments a blob has at least, unless they would be smaller than _LEAST. The first byte is over a chain of so many nodes
+when all of the blob is sent (decision 15)."""
 RUN_BYTES: Final = 16
 _MAGIC: Final = b"P2S\x01"
 _HEADER: Final = struct.Struct(f"!4s{RUN_BYTES}s32s32s64s")
@@ -37,7 +37,7 @@ def new_run() -> bytes:
 
 def segment_bytes(size: int) -> int:
     """Return how many bytes a segment has, but for the last one, in a blob of size bytes: a power of two."""
-    return max(_LEAST, min(_MOST, 1 << (size // _COUNT).bit_length() - 1 if size >= _COUNT else 0))
+    return min(max(1 << max((size // _COUNT).bit_length() - 1, 0), _LEAST), _MOST)
 
 
 def start_of(offset: int, size: int) -> int:

@@ -126,7 +126,8 @@ async def first_difference(
 ) -> int | None:
     """Return where the first segment begins that is not the same, given that the first `differs` bytes are not.
 
-    `step` is how many bytes a segment has; `mine` and `theirs` tell the digest of as many bytes as they are given, in hex; None if the other does not say.
+    `step` is how many bytes a segment has; `mine` and `theirs` tell the digest of as many bytes as they are given, in hex. None if
+    the other does not say.
     """
     same = 0
     while differs - same > step:

@@ -50,7 +50,8 @@ class WholeRelay:
                     for segment, data in segments:
                         yield segment, data
             finally:
-                await asyncio.wait({reading})
+                # Whether what nobody wants any more could be read is nobody's business.
+                await asyncio.gather(reading, return_exceptions=True)
 
     def _read_ahead(self, file: BinaryIO, start: int) -> "asyncio.Future[list[tuple[Segment, bytes]]]":
         """Begin to check and sign what comes next, while what came before is being sent."""
