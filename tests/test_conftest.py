@@ -41,6 +41,19 @@ STORE = f"""{ONCE_WELL}
 def test_unsteady(tmp_path_factory):
     assert not first_time(tmp_path_factory, "unsteady")
 """
+GROUPED = """
+import os
+import pytest
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory):
+    (tmp_path_factory.getbasetemp().parent / f"worker-{os.getpid()}").touch()
+
+@pytest.mark.xdist_group("one")
+@pytest.mark.parametrize("number", range(20))
+def test_together(worker, number):
+    pass
+"""
 CRASH = "import os\n\ndef test_crash():\n    os.abort()\n"
 
 
@@ -48,7 +61,7 @@ CRASH = "import os\n\ndef test_crash():\n    os.abort()\n"
 def run(tmp_path):
     """Return a function that runs tests of these folders as `make test` does, and returns its exit code and output."""
 
-    def run(**files):
+    def run(*, workers=1, **files):
         shutil.copy(HERE.parent / "pyproject.toml", tmp_path)
         for name, text in files.items():
             (tmp_path / "tests" / name).mkdir(parents=True)
@@ -57,7 +70,8 @@ def run(tmp_path):
             shutil.copy(HERE / name, tmp_path / "tests")
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "-n", "1", "--dist", "loadgroup", "--max-worker-restart", "0"),
+                *(sys.executable, "-m", "pytest", "-n", f"{workers}", "--dist", "loadgroup"),
+                *("--max-worker-restart", "0"),
                 *("--basetemp", tmp_path / "base"),
             ],
             cwd=tmp_path,
@@ -92,3 +106,9 @@ def test_a_crash_is_a_failure_and_ends_the_run(run):
     code, output = run(faults=CRASH)
     assert code == 1
     assert "1 failed" in output, output
+
+
+def test_what_is_in_one_group_is_run_by_one_worker(run, tmp_path):
+    code, output = run(workers=2, e2e=GROUPED)
+    assert code == 0, output
+    assert len(list((tmp_path / "base").glob("worker-*"))) == 1

@@ -34,6 +34,7 @@ STOOD_FOR = {"containerd-1.6", "dockerd-28.5"}
 """Kinds of runtime that are like others where time is short: each program is there once."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads what group they are in
 def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents:
