@@ -64,6 +64,11 @@ class Following:
         """Over how many nodes it comes from the registry."""
         return self._course.depth
 
+    @property
+    def is_following(self) -> bool:
+        """Whether it comes from another node just now."""
+        return self._course.is_following
+
     def begin(self, whole: Sequence[Holder]) -> None:
         """Begin at once if there are nodes that have it."""
         if whole and not self._alone:

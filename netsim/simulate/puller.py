@@ -65,6 +65,7 @@ class Fetch:
             self._progress = now_received, now_done
         is_waiting = self._claim is not None and not self._asking and not any(self._progress)
         self._hunt.is_answered = is_waiting and self._world.swarms.is_answered(self.copy)
+        self._hunt.is_following = self.following is not None and self.following.is_following
         self._act(self._hunt.tick(now))
 
     def has_come(self) -> None:

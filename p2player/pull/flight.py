@@ -204,8 +204,8 @@ class Flight:
 
     def _found(self, sighting: Sighting) -> list[Command]:
         self._hunt.banned_meanwhile(frozenset(map(NodeId, self._parts.store.bans())))
-        if self._attempt.done() and isinstance(attempt := self._attempt.result(), StreamAttempt):
-            attempt.connect(sighting.holders)
+        if stream := self._running_stream:
+            stream.connect(sighting.holders)
         return self._hunt.found(sighting.claims, self._now(), followable=bool(sighting.fetchers))
 
     async def _carry_out(self, command: Command) -> None:
@@ -258,12 +258,15 @@ class Flight:
             self._hunt.received(self._now())
             self._progress = progress.received, progress.done
         self._hunt.is_answered = progress.connected > 0
-        return [*self._streamed(progress.done), *self._hunt.tick(self._now())]
+        stream = self._running_stream
+        self._hunt.is_following = stream is not None and stream.is_following
+        commands = self._hunt.streamed(progress.done, self._now(), is_alone=stream.is_alone) if stream else []
+        return [*commands, *self._hunt.tick(self._now())]
 
-    def _streamed(self, done: int) -> list[Command]:
-        if not (self._attempt.done() and isinstance(attempt := self._attempt.result(), StreamAttempt)):
-            return []
-        return self._hunt.streamed(done, self._now(), is_alone=attempt.is_alone)
+    @property
+    def _running_stream(self) -> StreamAttempt | None:
+        attempt = self._attempt.result() if self._attempt.done() else None
+        return attempt if isinstance(attempt, StreamAttempt) else None
 
     async def _look(self, want: int) -> None:
         try:

@@ -34,8 +34,9 @@ FIRST_LOOKS = (0.3, 0.7, 1.5, 3.0)
 others at its first look, and until they do, all bytes come from the one that seeded it."""
 FIRST_LOOK_STREAMING = 2.0
 LOOK_AGAIN_STREAMING = 10.0
-"""The same for what is streamed. Of the nodes that began at once, one has found the other already, and who follows one node
-needs no others: with sixteen nodes and four layers each, looks were nearly half of all work."""
+"""The same for what is streamed. Of the nodes that began at once, one has found the other already."""
+LOOK_AGAIN_FOLLOWING = 60.0
+"""The same for what another node sends: those who are known by then are asked themselves how far they are (`chain.course`)."""
 LIKELY_ENOUGH_STREAMING: Final = 8
 """How many are looked for then. To read on to the last of sixteen is one page after another, from each of those who keep them."""
 STALLED = 1.5
@@ -133,6 +134,8 @@ class Hunt:
     """Whether there is a registry that has it."""
     is_answered: bool = False
     """Whether one of those it is being fetched from is connected."""
+    is_following: bool = False
+    """Whether what is streamed comes from another node just now."""
     can_settle: bool = False
     """Whether evidence can be judged here."""
     known_size: InitVar[int | None] = None
@@ -261,12 +264,16 @@ class Hunt:
                 return [Rescue()]
         if self._looking:
             return []
-        patience = LOOK_AGAIN_STREAMING if self._is_streaming else LOOK_AGAIN
-        if self._first_looks:
-            patience = self._first_looks[0]
+        patience = self._first_looks[0] if self._first_looks else self._between_looks
         if quiet >= STALLED:
             patience = min(patience, STALLED)
         return self._look() if now - self._looked_at >= patience else []
+
+    @property
+    def _between_looks(self) -> float:
+        if not self._is_streaming:
+            return LOOK_AGAIN
+        return LOOK_AGAIN_FOLLOWING if self.is_following else LOOK_AGAIN_STREAMING
 
     def _patience(self) -> float:
         """Return after how many seconds without a byte the current claim is dropped."""

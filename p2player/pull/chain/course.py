@@ -25,6 +25,8 @@ from p2player.pull.chain.sources import ANSWER_WITHIN
 ASK_AT_ONCE: Final = 16
 ASK_WHILE_WELL: Final = 3
 """How many are asked while bytes come: enough to notice that others are far ahead."""
+WEIGH: Final = 10.0
+"""Seconds after which a node that follows another asks a few whether they are far ahead of it."""
 COMPARE: Final = 5.0
 """Seconds after which a node that follows another asks a third one whether it has the same bytes."""
 UNPLACED: Final = 0.25
@@ -112,6 +114,8 @@ class Course:
     _promised: tuple[int, float] = 0, 0.0
     """How many bytes the source said that it has, and when."""
     _asked_at: float = 0.0
+    _weighed_at: float = 0.0
+    """When more than one node was last asked."""
     _moved_at: float = 0.0
     """When bytes last came, or another source was begun with."""
     _came_at: float = 0.0
@@ -121,12 +125,17 @@ class Course:
     _failure: P2PlayerError | None = None
 
     def __post_init__(self) -> None:
-        self._asked_at = self._moved_at = self._came_at = self._began = self._changed_at = self.now
+        self._asked_at = self._weighed_at = self._moved_at = self._came_at = self._began = self._changed_at = self.now
 
     @property
     def known(self) -> Mapping[NodeId, Neighbour]:
         """All others that fetch the blob or have it, as far as this node has heard."""
         return self._known
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the source is another node."""
+        return isinstance(self.source, Neighbour)
 
     @property
     def is_behind_whole(self) -> bool:
@@ -217,12 +226,15 @@ class Course:
         pause = STALLED if self._promised[0] <= self.offset else ON_THE_WAY
         if (self.source is None or now - self._moved_at >= STALLED) and now - self._asked_at >= pause:
             return self._ask(now)
-        if isinstance(self.source, Neighbour):
-            if self.depth > NO_SOURCE and now - self._asked_at >= UNPLACED:
-                return self._ask_only(self.source, now)  # it has found somebody since, or will soon
-            if now - self._asked_at >= COMPARE:
-                return self._compare(now)
-        return []
+        return self._mind(self.source, now) if isinstance(self.source, Neighbour) else []
+
+    def _mind(self, source: Neighbour, now: float) -> list[Command]:
+        """Ask, now and then, what may have changed while bytes come."""
+        if self.depth > NO_SOURCE and now - self._asked_at >= UNPLACED:
+            return self._ask_only(source, now)  # it has found somebody since, or will soon
+        if now - self._weighed_at >= WEIGH:
+            return self._ask(now)
+        return self._compare(now) if now - self._asked_at >= COMPARE else []
 
     def _compare(self, now: float) -> list[Command]:
         """Ask one more node, each time another, but none of those behind this one: they have what they have from here."""
@@ -252,7 +264,7 @@ class Course:
             and self.source.node not in self._distrusted
         ):
             usable.append(self.source)
-        self._asked_at = now
+        self._asked_at = self._weighed_at = now
         if not usable:
             return self._decide(now)
         self._pending = {each.node for each in usable}

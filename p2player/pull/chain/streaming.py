@@ -178,6 +178,11 @@ class StreamAttempt:
         return self._course.is_behind_whole and not self._incoming.followers
 
     @property
+    def is_following(self) -> bool:
+        """Whether it comes from another node just now."""
+        return self._course.is_following
+
+    @property
     def is_relayed(self) -> bool:
         """Whether any of it came from other nodes."""
         return bool(self._incoming.received)
@@ -390,7 +395,7 @@ class StreamAttempt:
         """Compare a block with the registry's, if that is due, and it did not come from there."""
         # Who has a blob that others have is not to ask the registry for any of it.
         is_new = self._lead.origin is not None and not self._lead.sighting.whole
-        if is_new and isinstance(self._course.source, Neighbour):
+        if is_new and self._course.is_following:
             block = self._samples.due(self._incoming.boundary, self._course.known)
             if block is not None:
                 self._tasks.spawn(self._find_out(partial(self._sources.sample, block), GoUpstream()), "sample")

@@ -22,6 +22,7 @@ from p2player.pull.chain.course import (
     TAKE_OVER,
     TAKE_OVER_FROM_HEAD,
     UNPLACED,
+    WEIGH,
     Ask,
     Course,
     Fail,
@@ -260,6 +261,23 @@ def test_who_falls_far_behind_takes_it_from_another_and_does_not_try_that_often(
             commands = course_.answered(FIRST.node, at(LAG_BYTES * int(now), depth=0, followers=1), now)
     assert followed[0] == Follow(FIRST, insist=True)
     assert len(followed) <= 3
+
+
+def test_who_follows_another_asks_by_itself_whether_others_are_far_ahead():
+    course_, _ = begun(FOURTH, {FIRST: at(0, depth=0, followers=1), SECOND: at(0, depth=1)})
+    course_.moved(1000, WEIGH)
+    (asked,) = course_.tick(WEIGH)
+    assert set(asked.neighbours) == {FIRST, SECOND}
+    course_.answered(SECOND.node, at(1000, depth=1), WEIGH)
+    (asked,) = course_.answered(FIRST.node, at(LAG_BYTES * 2, depth=0, followers=1), WEIGH)
+    assert course_.answered(SECOND.node, at(1000, depth=1), WEIGH) == []
+    assert course_.answered(FIRST.node, at(LAG_BYTES * 2, depth=0, followers=1), WEIGH) == [Follow(FIRST, insist=True)]
+
+
+def test_who_takes_it_from_the_registry_asks_nobody_by_itself_while_it_comes():
+    course_, _ = begun(FIRST, {SECOND: at(0)})
+    course_.moved(1000, WEIGH)
+    assert course_.tick(WEIGH) == []
 
 
 def test_of_those_far_ahead_one_without_a_follower_is_taken():
