@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from p2player.errors import DigestMismatch, StoreDamaged, TransferStalled
+from p2player.pull.chain.comparing import BLOCK
 from p2player.pull.holders import Holder
 from p2player.store.hashing import tree_of_file
 from p2player.store.merkle import MerkleTree
@@ -63,6 +64,21 @@ class Attempt:
     def spoilt(self) -> Spoilt:
         """Return what has come so far that does not belong to the claimed root."""
         return self._transfer.spoilt()
+
+    async def is_right(self, open_part: Callable[[int, int], AbstractAsyncContextManager[UpstreamBlob]]) -> bool:
+        """Tell whether the registry, opened from one byte to another, has the same BLOCK of what is here. Raises P2PlayerError.
+
+        Nobody can foresee which block that is.
+        """
+        missing = set(self._transfer.missing())
+        here = [index for index in range(self.metainfo.piece_count) if index not in missing]
+        index = secrets.choice(here)
+        start = index * self.metainfo.piece_length
+        start += secrets.randbelow(-(-self.metainfo.length_of(index) // BLOCK)) * BLOCK
+        stop = min(start + BLOCK, self.size)
+        async with open_part(start, stop) as sent:
+            there = b"".join([chunk async for chunk in sent.chunks])
+        return there == await self.read(start, stop, urgent=True)
 
     async def rescue(self, open_at: Callable[[int], AbstractAsyncContextManager[UpstreamBlob]]) -> None:
         """Fill in what is missing from the registry, opened at a byte of the blob, until others send more than it does.

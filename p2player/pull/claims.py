@@ -1,6 +1,6 @@
 """What is known of the claims that are made about one digest: by whom, how well they stand, and which can still be tried."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +24,7 @@ class Claims:
     _holders: dict[Metainfo, dict[Address, Holder]] = field(default_factory=dict)
     _refused: set[Metainfo] = field(default_factory=set)
     _failed: dict[Metainfo, set[Address]] = field(default_factory=dict)
+    _doubted: set[Metainfo] = field(default_factory=set)
     _standings: dict[Metainfo, Standing] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -83,6 +84,14 @@ class Claims:
         """Take note that those who make this claim by now cannot be fetched from."""
         self._failed.setdefault(metainfo, set()).update(self._holders[metainfo])
 
+    def doubt(self, metainfo: Metainfo) -> None:
+        """Take note that the blob's registry has other bytes: one of the two is wrong."""
+        self._doubted.add(metainfo)
+
+    def is_doubted(self, metainfo: Metainfo) -> bool:
+        """Tell whether the registry has been heard to have other bytes."""
+        return metainfo in self._doubted
+
     def refuse(self, metainfo: Metainfo) -> frozenset[NodeId]:
         """Take note that a claim is wrong, and return who signed it and to have it all: they are banned."""
         self._refused.add(metainfo)
@@ -98,21 +107,35 @@ class Claims:
             ]
         )
 
+    def whole(self) -> Sequence[Holder]:
+        """Return who says to have all of the blob."""
+        return self._complete(self._holders)
+
+    def confirmed(self, size: int, root: bytes) -> Sequence[Holder]:
+        """Return who says to have all of a blob of the size and root that it turned out to have."""
+        return self._complete(it for it in self._holders if (it.size, it.root) == (size, root))
+
     @property
     def is_any_refused(self) -> bool:
         """Whether a claim has turned out wrong."""
         return bool(self._refused)
 
-    def _ban_signers(self, claims: list[Metainfo]) -> frozenset[NodeId]:
-        holders = (holder for metainfo in claims for holder in self._holders[metainfo].values())
-        liars = frozenset(holder.node for holder in holders if holder.node and holder.complete) - self.banned
+    def _ban_signers(self, claims: Iterable[Metainfo]) -> frozenset[NodeId]:
+        liars = self._signers(claims) - self.banned
         self.ban(liars)
         return liars
 
-    def _rank(self, claim: Claim) -> tuple[bool, Standing, bool, tuple[int, int]]:
-        size = claim.metainfo.size
+    def _signers(self, claims: Iterable[Metainfo]) -> frozenset[NodeId]:
+        return frozenset(holder.node for holder in self._complete(claims) if holder.node)
+
+    def _complete(self, claims: Iterable[Metainfo]) -> list[Holder]:
+        return [holder for metainfo in claims for holder in self._holders[metainfo].values() if holder.complete]
+
+    def _rank(self, claim: Claim) -> tuple[bool, bool, Standing, bool, tuple[int, int]]:
+        metainfo, size = claim.metainfo, claim.metainfo.size
+        is_agreed, is_doubted = size == self.known_size, self.is_doubted(metainfo)
         # Whether a small blob is the right one is found out in one round trip.
-        return size == self.known_size, self.standing(claim.metainfo), size <= SMALL_BLOB, claim.weight
+        return not is_doubted, is_agreed, self.standing(metainfo), size <= SMALL_BLOB, claim.weight
 
 
 def _can_be_shown(claim: Claim) -> bool:

@@ -25,10 +25,12 @@ from p2player.pull.dispute import Verdict
 from p2player.pull.holders import Claim, Holder, Lead, Origin, Sighting
 from p2player.pull.hunt import Ban, Begin, Command, Connect, Drop, GiveUp, Hunt, Look, Rescue, Settle, Stream
 from p2player.pull.parts import Parts
+from p2player.pull.sampling import givers, is_something_else
 from p2player.pull.search import LIKELY_ENOUGH
 from p2player.pull.settling import settle
 from p2player.pull.small import first_answer
 from p2player.store import states
+from p2player.store.merkle import piece_length
 from p2player.store.rows import StoredBlob
 from p2player.swarm.port import Progress, Spoilt
 from p2player.tasks import Tasks
@@ -64,6 +66,13 @@ class _Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Doubted:
+    """The registry has other bytes."""
+
+    trying: object
+
+
+@dataclass(frozen=True, slots=True)
 class _Broke:
     """A failure of ours."""
 
@@ -87,7 +96,7 @@ class Flight:
             can_settle=digest.algorithm == states.ALGORITHM and states.usable(),
             known_size=lead.known_size,
         )
-        self._events: asyncio.Queue[_Found | _Settled | _Landed | _Failed | _Broke] = asyncio.Queue()
+        self._events: asyncio.Queue[_Found | _Settled | _Landed | _Failed | _Doubted | _Broke] = asyncio.Queue()
         self._trying: asyncio.Task[None] | None = None
         self._attempt: asyncio.Future[Attempt | StreamAttempt] = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -97,6 +106,8 @@ class Flight:
         self._resume: Resume | None = None
         """What the next stream begins with, after one that went wrong."""
         self._was_relayed = False
+        self._avoided: frozenset[NodeId] = frozenset()
+        """Those whose bytes are not what the registry has."""
         self._spoilt: list[tuple[Spoilt, Sequence[Holder]]] = []
         self._began = self._now()
 
@@ -183,17 +194,21 @@ class Flight:
             if isinstance(event, _Landed):
                 for command in self._hunt.landed(event.blob.size, event.blob.root):
                     await self._carry_out(command)
+                confirmed = self._hunt.confirmed(event.blob.size, event.blob.root)
+                self._parts.trust.prove(givers(confirmed, self.by_peer))
                 return event.blob
             commands = self._react(event)
 
-    def _react(self, event: _Found | _Settled | _Failed | _Broke) -> list[Command]:
+    def _react(self, event: _Found | _Settled | _Failed | _Doubted | _Broke) -> list[Command]:
         match event:
             case _Found(sighting):
                 return self._found(sighting)
             case _Settled(verdict, is_final):
                 return self._hunt.settled(verdict, self._now(), is_final=is_final)
-            case _Failed(trying) if trying is not self._trying:
+            case _Failed(trying) | _Doubted(trying) if trying is not self._trying:
                 return []  # it was dropped before it failed
+            case _Doubted():
+                return self._doubt()
             case _Failed(_, DigestMismatch() as error):
                 self._note(f"the claim was a lie: {error}")
                 return self._hunt.lied(self._now(), was_relayed=self._was_relayed)
@@ -201,6 +216,13 @@ class Flight:
                 return self._hunt.failed(error, self._now())
             case _Failed(_, error) | _Broke(error):
                 raise error
+
+    def _doubt(self) -> list[Command]:
+        attempt = self._attempt.result()
+        if isinstance(attempt, Attempt):
+            self._note("what comes is not what the registry has: asking the registry for it")
+            self._avoided |= {holder.node for holder in attempt.holders if holder.node}
+        return self._hunt.doubted(self._now())
 
     def _found(self, sighting: Sighting) -> list[Command]:
         self._hunt.banned_meanwhile(frozenset(map(NodeId, self._parts.store.bans())))
@@ -319,6 +341,7 @@ class Flight:
         announcing = self._tasks.spawn(
             self._parts.holdings.announce_partial(self.digest, attempt.size, claim.metainfo.root), "announce"
         )
+        comparing = self._tasks.spawn(self._compare(attempt), "compare")
         try:
             return await attempt.run()
         except BaseException:
@@ -326,7 +349,20 @@ class Flight:
             await self._end_attempt()
             raise
         finally:
+            comparing.cancel()
             self._spoilt.append((attempt.spoilt(), attempt.holders))
+
+    async def _compare(self, attempt: Attempt) -> None:
+        trying = self._trying
+        try:
+            is_made_up = await is_something_else(
+                attempt, lambda: self.lead.origin, self._parts.access, self._parts.trust
+            )
+        except P2PlayerError as error:
+            self._note(f"the registry does not tell: {error}")
+        else:
+            if is_made_up:
+                self._events.put_nowait(_Doubted(trying))
 
     async def _stream(self, *, alone: bool) -> StoredBlob:
         parts = self._parts
@@ -345,6 +381,7 @@ class Flight:
             peers=parts.peers,
             relays=parts.relays,
             trust=parts.trust,
+            avoided=self._avoided,
             ban=self._ban,
             journal=parts.journal,
         )
@@ -394,6 +431,12 @@ class Flight:
         await self._ban(f"vouched for wrong bytes of {self.digest}", *sorted(verdict.liars))
         for node in sorted(verdict.suspects):
             self._note(f"{node.short} has signed wrong bytes, or was given them: it is avoided for a while")
+        if verdict.suspects:
+            # Who says to have it all can be asked for the same pieces again: it has no registry to be misled by.
+            whole = [holder for holder in self._hunt.whole() if holder.node in verdict.suspects]
+            length = piece_length(self.size)
+            names = frozenset(node.short for node in verdict.suspects)
+            self._spoilt.append((Spoilt(frozenset(at // length for at in verdict.wrong), names=names), whole))
         for spoilt, holders in self._spoilt:
             self._parts.suspects.question(self.digest, spoilt, holders)
 

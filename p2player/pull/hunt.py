@@ -204,6 +204,14 @@ class Hunt:
         liars = self._claims.contradicted(size, root)
         return [_ban(liars, f"announced another hash tree for {self.digest} than it has")] if liars else []
 
+    def confirmed(self, size: int, root: bytes) -> Sequence[Holder]:
+        """Return who says to have all of the blob, rightly, as it has this size and root."""
+        return self._claims.confirmed(size, root)
+
+    def whole(self) -> Sequence[Holder]:
+        """Return who says to have all of the blob, rightly or not."""
+        return self._claims.whole()
+
     def received(self, now: float) -> None:
         """Take note that bytes have arrived."""
         self._received_at = now
@@ -237,6 +245,13 @@ class Hunt:
         self._failure = None
         liars = self._claims.refuse(self._end_current())
         return [_ban(liars, f"announced other bytes as {self.digest}"), *self._next(now)]
+
+    def doubted(self, now: float) -> list[Command]:
+        """Take note that the registry has other bytes than come by the current claim: now it is asked for all of them first."""
+        if self._current is None or self._claims.is_doubted(self._current):
+            return []
+        self._claims.doubt(self._end_current())
+        return [Drop(), *self._next(now)]
 
     def failed(self, error: P2PlayerError, now: float) -> list[Command]:
         """Take note that those who make the current claim cannot be fetched from; error is why."""
@@ -281,6 +296,8 @@ class Hunt:
             return GIVE_UP
         if self.has_origin:
             return RESCUE
+        if isinstance(self._failure, TransferStalled):
+            return NO_START  # it was waited for long enough before
         # Many who begin at once share one uplink, or wait for their turn.
         return GIVE_UP if self.is_answered and len(self._claims.usable()) == 1 else NO_START
 
@@ -289,7 +306,8 @@ class Hunt:
             if settling := self._settle("before"):
                 return settling
             claim = claims[0]
-            if self._goes_by_chain(claims):
+            is_doubted = self._claims.is_doubted(claim.metainfo) and self._stream == "possible" and self.has_origin
+            if is_doubted or self._goes_by_chain(claims):
                 return self._begin_stream("running", now)
             self._current = claim.metainfo
             self._last_chance = False

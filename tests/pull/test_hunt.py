@@ -13,9 +13,12 @@ from p2player.peer.identity import NodeId
 from p2player.pull.dispute import Standing, Verdict
 from p2player.pull.holders import Claim, Holder
 from p2player.pull.hunt import (
+    FIRST_LOOK_STREAMING,
     FIRST_LOOKS,
     GIVE_UP,
     LOOK_AGAIN,
+    LOOK_AGAIN_FOLLOWING,
+    LOOK_AGAIN_STREAMING,
     NO_START,
     RESCUE,
     STALLED,
@@ -215,6 +218,16 @@ def test_who_is_connected_and_silent_is_dropped_as_soon_where_there_is_another_w
     assert hunt.tick(patience) == [Drop(), Stream(alone=False) if has_origin else Begin(claim(TRUE, 3))]
 
 
+def test_who_is_connected_is_waited_for_no_longer_once_it_was_streamed_from_in_vain():
+    hunt = Hunt(DIGEST, frozenset(), 0.0)
+    assert hunt.found([], 0.0, followable=True) == [Stream(alone=False)]
+    hunt.found([claim(TRUE, 1)], 1.0)
+    assert hunt.failed(TransferStalled("nothing came"), 30.0) == [Begin(claim(TRUE, 1))]
+    hunt.is_answered = True
+    hunt.tick(30.0 + NO_START - 0.01)
+    assert hunt.tick(30.0 + NO_START) == [Drop()]
+
+
 def test_who_has_sent_bytes_is_waited_for_longer():
     hunt, now = begun(claim(TRUE, 1))
     hunt.tick(now + NO_START)
@@ -364,6 +377,35 @@ def test_once_the_blob_is_here_nobody_is_banned_who_signed_its_root_or_none():
     assert hunt.landed(TRUE.size, TRUE.root) == []
 
 
+def test_what_the_registry_has_otherwise_is_fetched_from_there_and_from_others_only_if_that_fails():
+    hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=True)
+    assert hunt.found([claim(TRUE, 1, 2)], 0.0) == [Begin(claim(TRUE, 1, 2))]
+    assert hunt.doubted(1.0) == [Drop(), Stream(alone=False)]
+    assert hunt.found([claim(TRUE, 1, 2, 3)], 2.0) == []
+    assert hunt.failed(DiskFull("no room"), 3.0) == [Begin(claim(TRUE, 1, 2, 3))]
+    assert hunt.doubted(4.0) == [], "it is known"
+
+
+def test_of_two_claims_the_one_that_is_doubted_is_tried_last():
+    hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=True)
+    hunt.found([claim(LIE, 1, 2), claim(TRUE, 3)], 0.0)
+    assert hunt.doubted(1.0) == [Drop(), Begin(claim(TRUE, 3))]
+
+
+def test_what_another_node_sends_is_looked_for_less_often():
+    for is_following, pause in ((True, LOOK_AGAIN_FOLLOWING), (False, LOOK_AGAIN_STREAMING)):
+        hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=True)
+        assert hunt.found([], 0.0, followable=True) == [Stream(alone=False)]
+        hunt.received(FIRST_LOOK_STREAMING)
+        assert hunt.tick(FIRST_LOOK_STREAMING) == [Look(ANY)]
+        now = FIRST_LOOK_STREAMING
+        hunt.found([], now)
+        hunt.is_following = is_following
+        hunt.received(now + pause)
+        assert hunt.tick(now + pause - 0.01) == []
+        assert hunt.tick(now + pause) == [Look(ANY)]
+
+
 def test_nothing_can_fail_while_nothing_is_fetched():
     with pytest.raises(RuntimeError):
         Hunt(DIGEST, frozenset(), 0.0).lied(0.0)
@@ -378,6 +420,7 @@ steps = st.lists(
         st.just(("bytes",)),
         st.just(("lied",)),
         st.just(("failed",)),
+        st.just(("doubted",)),
         st.tuples(
             st.just("settled"),
             st.frozensets(st.integers(1, 5), max_size=2),
@@ -449,6 +492,8 @@ class Conversation:
             case ("lied",) if self.current:
                 self.current = None
                 self.hear(self.hunt.lied(self.now))
+            case ("doubted",) if self.current:
+                self.hear(self.hunt.doubted(self.now))
             case ("settled", refuted, standings, is_final) if self.settling:
                 self.settling = not is_final
                 by_claim = dict(zip(("true", "lie", "other"), standings, strict=True))

@@ -1,7 +1,7 @@
 """Taking a blob in: from its registry as it comes, or from another node, segment by segment, each checked before it is taken."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final, Protocol
@@ -69,7 +69,15 @@ class Sources:
     """Where the bytes of one fetch come from. `by_source` counts them; the registry is `upstream`."""
 
     def __init__(
-        self, lead: Lead, growing: Growing, incoming: Incoming, access: Access, peers: Followable, trust: Trust
+        self,
+        lead: Lead,
+        growing: Growing,
+        incoming: Incoming,
+        *,
+        access: Access,
+        peers: Followable,
+        trust: Trust,
+        avoided: Container[NodeId],
     ) -> None:
         self.by_source: Counter[str] = Counter()
         self._lead = lead
@@ -78,6 +86,7 @@ class Sources:
         self._access = access
         self._peers = peers
         self._trust = trust
+        self._avoided = avoided
 
     async def from_registry(self) -> None:
         """Take the rest from the registry. Raises P2PlayerError."""
@@ -180,7 +189,7 @@ class Sources:
 
     def believes(self, node: NodeId) -> bool:
         """Tell whether a node is followed, and what it has signed is taken."""
-        return self._trust.believes(node, self._lead.digest)
+        return node not in self._avoided and self._trust.believes(node, self._lead.digest)
 
     async def _append(self, data: bytes) -> None:
         await self._incoming.append(data)

@@ -7,7 +7,7 @@ other blob (see `blob`).
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -116,12 +116,14 @@ class StreamAttempt:
         peers: Followable,
         relays: Relays,
         trust: Trust,
+        avoided: Container[NodeId],
         ban: Callable[[str, NodeId], Awaitable[None]],
         journal: Journal,
     ) -> None:
         """Make room for it. Raises DiskFull. If alone, no other node is followed; `resume` is what it begins with.
 
-        `enter` makes the fetch known, and returns who else is at it by then; `ban` hears who has lied, and how.
+        `enter` makes the fetch known, and returns who else is at it by then; nothing is taken from those to be avoided; `ban` hears
+        who has lied, and how.
         """
         self.size = lead.size
         self._lead = lead
@@ -137,7 +139,9 @@ class StreamAttempt:
         self._staged = front.staged
         self._growing = Growing(self._staged.path, lead.size, lead.digest.algorithm, front=front.length)
         self._incoming = relays.incoming(lead.digest, self._growing, front)
-        self._sources = Sources(lead, self._growing, self._incoming, access, peers, trust)
+        self._sources = Sources(
+            lead, self._growing, self._incoming, access=access, peers=peers, trust=trust, avoided=avoided
+        )
         self._incoming.on_warning = lambda by, wrong: self._events.put_nowait(_Warned(by, wrong))
         self.resume: Resume | None = None
         """What another attempt can begin with, once this one has failed."""
@@ -148,6 +152,9 @@ class StreamAttempt:
         self._samples = Samples(lead.digest, lead.size, me, start=front.length)
         self._warnings = Warnings(self._now, {resume.wrong} if resume else set())
         self._is_comparing = False
+        self._whole = frozenset(holder.node for holder in lead.sighting.whole if holder.node)
+        """Those that say they have all of it, and may have made it up."""
+        self._is_sampled = lead.origin is not None and not trust.has_proved(self._whole)
         self._recorded: set[Neighbour] = set(resume.known) if resume else set()
         """Those whose address stands in a record that they have signed."""
 
@@ -173,14 +180,14 @@ class StreamAttempt:
         return self._growing.held()
 
     @property
-    def is_alone(self) -> bool:
-        """Whether it comes straight from a node that has it all, and nobody follows here."""
-        return self._course.is_behind_whole and not self._incoming.followers
-
-    @property
     def is_following(self) -> bool:
         """Whether it comes from another node just now."""
         return self._course.is_following
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it comes straight from a node that has it all, and nobody follows here."""
+        return self._course.is_behind_whole and not self._incoming.followers
 
     @property
     def is_relayed(self) -> bool:
@@ -393,10 +400,8 @@ class StreamAttempt:
 
     def _sample(self) -> None:
         """Compare a block with the registry's, if that is due, and it did not come from there."""
-        # Who has a blob that others have is not to ask the registry for any of it.
-        is_new = self._lead.origin is not None and not self._lead.sighting.whole
-        if is_new and self._course.is_following:
-            block = self._samples.due(self._incoming.boundary, self._course.known)
+        if self._is_sampled and self._course.is_following:
+            block = self._samples.due(self._incoming.boundary, self._course.known.keys() - self._whole)
             if block is not None:
                 self._tasks.spawn(self._find_out(partial(self._sources.sample, block), GoUpstream()), "sample")
 
@@ -411,6 +416,8 @@ class StreamAttempt:
             wrong = await ask()
         except P2PlayerError as error:
             self._note(f"the registry does not tell: {error}")
+            if self._whole:
+                self._is_sampled = False  # it may never have had what others have
         else:
             if wrong is not None:
                 self._events.put_nowait(_Spoilt(wrong, following))

@@ -12,7 +12,7 @@ Anybody else who signed a wrong segment may have been given it by its registry. 
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,14 +27,16 @@ SUSPECTED: Final = 3600.0
 _TOO_OFTEN: Final = 2
 _KEPT: Final = 32
 """Failed fetches that are remembered: 250 bytes a segment."""
+_MOST_PROVED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Who has lied, and who has signed wrong bytes that it may have been given."""
+    """Who has lied, and who has signed wrong bytes that it may have been given, at which offsets."""
 
     liars: frozenset[NodeId] = frozenset()
     suspects: frozenset[NodeId] = frozenset()
+    wrong: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Trust:
         self._now = now
         self._suspected_until: dict[NodeId, float] = {}
         self._failed: OrderedDict[Digest, list[_Failed]] = OrderedDict()
+        self._proved: OrderedDict[NodeId, None] = OrderedDict()
 
     def believes(self, node: NodeId, digest: Digest) -> bool:
         """Tell whether a node is followed, and what it has signed of digest is taken.
@@ -79,6 +82,18 @@ class Trust:
             while sum(map(len, self._failed.values())) > _KEPT:
                 self._failed.popitem(last=False)
 
+    def has_proved(self, nodes: Iterable[NodeId]) -> bool:
+        """Tell whether one of these has given right bytes before: what only others have is compared with the registry."""
+        return any(node in self._proved for node in nodes)
+
+    def prove(self, nodes: Iterable[NodeId]) -> None:
+        """Take note that these have given bytes that were right."""
+        for node in nodes:
+            self._proved[node] = None
+            self._proved.move_to_end(node)
+        while len(self._proved) > _MOST_PROVED:
+            self._proved.popitem(last=False)
+
     def settle(self, digest: Digest, path: Path) -> Verdict:
         """Return what comes out about all that was in doubt, now that the file at path is the blob. Reads it if need be."""
         failures = self._failed.pop(digest, [])
@@ -93,7 +108,7 @@ class Trust:
         liars = frozenset[NodeId]().union(*(verdict.liars for verdict in verdicts))
         suspects = frozenset[NodeId]().union(*(verdict.suspects for verdict in verdicts)) - liars
         self._suspected_until.update((node, self._now() + SUSPECTED) for node in suspects)
-        return Verdict(liars, suspects)
+        return Verdict(liars, suspects, frozenset[int]().union(*(verdict.wrong for verdict in verdicts)))
 
 
 def _judge(failed: _Failed, right: Sequence[bytes]) -> Verdict:
@@ -103,7 +118,8 @@ def _judge(failed: _Failed, right: Sequence[bytes]) -> Verdict:
     connections = {one.connection for one in last}
     liars = {one.segment.node for one in wrong if (one.segment.node, one.segment.run) in runs}
     liars |= {one.sender for one in wrong if one.sender and one.connection in connections}
-    return Verdict(frozenset(liars), frozenset(one.segment.node for one in wrong) - liars)
+    doubtful = [one.segment for one in wrong if one.segment.node not in liars]
+    return Verdict(frozenset(liars), frozenset(one.node for one in doubtful), frozenset(one.offset for one in doubtful))
 
 
 def _hashes(path: Path, digest: Digest, step: int) -> list[bytes] | None:

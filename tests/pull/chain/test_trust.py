@@ -3,7 +3,7 @@ import random
 import pytest
 
 from p2player.oci.digest import Digest
-from p2player.peer.identity import Identity
+from p2player.peer.identity import Identity, NodeId
 from p2player.peer.segments import Segment, end_of, new_run, segment_bytes
 from p2player.pull.chain.incoming import Received
 from p2player.pull.chain.trust import SUSPECTED, Trust, Verdict
@@ -62,21 +62,25 @@ def nodes(*identities):
     return frozenset(identity.node_id for identity in identities)
 
 
+def doubtful(signer, at=0):
+    return Verdict(suspects=nodes(signer), wrong=frozenset({at}))
+
+
 def test_who_has_signed_a_wrong_segment_and_a_last_one_has_lied(judge):
     assert judge(sent(0, A, wrong=True), sent(LAST, A)) == Verdict(liars=nodes(A))
     assert judge(sent(0, A), sent(LAST, A, wrong=True)) == Verdict(liars=nodes(A))
 
 
 def test_who_has_signed_a_wrong_segment_only_may_have_been_given_it(judge):
-    assert judge(sent(0, A, wrong=True), sent(LAST, B)) == Verdict(suspects=nodes(A))
+    assert judge(sent(0, A, wrong=True), sent(LAST, B)) == doubtful(A)
 
 
 def test_a_last_segment_of_another_run_proves_nothing(judge):
-    assert judge(sent(0, A, wrong=True), sent(LAST, A, run=new_run())) == Verdict(suspects=nodes(A))
+    assert judge(sent(0, A, wrong=True), sent(LAST, A, run=new_run())) == doubtful(A)
 
 
 def test_who_has_passed_on_a_wrong_segment_and_a_last_one_has_lied(judge):
-    assert judge(sent(0, A, by=B, wrong=True), sent(LAST, C, by=B)) == Verdict(nodes(B), nodes(A))
+    assert judge(sent(0, A, by=B, wrong=True), sent(LAST, C, by=B)) == Verdict(nodes(B), nodes(A), frozenset({0}))
 
 
 def test_who_has_passed_on_a_wrong_segment_without_a_last_one_was_lied_to_as_well(judge):
@@ -86,16 +90,16 @@ def test_who_has_passed_on_a_wrong_segment_without_a_last_one_was_lied_to_as_wel
 
 def test_a_last_segment_of_an_earlier_connection_proves_nothing(judge):
     received = sent(0, A, by=B, wrong=True), sent(LAST, C, by=B, over="another")
-    assert judge(*received) == Verdict(suspects=nodes(A))
+    assert judge(*received) == doubtful(A)
 
 
 def test_nothing_is_proven_about_a_node_whose_address_others_have_told(judge):
-    assert judge(sent(0, A, wrong=True), sent(LAST, B)) == Verdict(suspects=nodes(A))
+    assert judge(sent(0, A, wrong=True), sent(LAST, B)) == doubtful(A)
 
 
 def test_who_has_signed_and_passed_on_what_is_right_is_neither(judge):
     received = sent(0, A, by=C), sent(SEGMENT, B, by=C, wrong=True), sent(LAST, A, by=A, over="another")
-    assert judge(*received) == Verdict(suspects=nodes(B))
+    assert judge(*received) == doubtful(B, at=SEGMENT)
 
 
 def test_nobody_is_judged_by_a_file_that_is_not_the_blob(trust, path):
@@ -130,6 +134,15 @@ def test_a_suspect_is_avoided_for_a_while_and_a_banned_node_for_good(trust, judg
     assert [trust.believes(each.node_id, DIGEST) for each in (A, B, C)] == [False, True, False]
     clock[0] = SUSPECTED
     assert [trust.believes(each.node_id, DIGEST) for each in (A, B, C)] == [True, True, False]
+
+
+def test_who_has_given_right_bytes_is_known_unless_too_many_have_since(trust):
+    assert not trust.has_proved(nodes(A, B))
+    trust.prove(nodes(A))
+    assert trust.has_proved(nodes(A, B))
+    assert not trust.has_proved(nodes(B))
+    trust.prove(NodeId(number.to_bytes(20)) for number in range(5000))
+    assert not trust.has_proved(nodes(A))
 
 
 def test_what_was_in_doubt_long_ago_is_forgotten(trust):
