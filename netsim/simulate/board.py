@@ -9,8 +9,8 @@ from random import Random
 from typing import Final
 
 from p2player.dht.discovery import PROVIDER_TTL_MS
-from p2player.dht.records import NodeAddress, Provider
-from p2player.dht.storage import MAX_PROVIDERS_OF_KEY
+from p2player.dht.records import NodeAddress, Provider, key_of_digest
+from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, SEEN_BY_ALL
 from p2player.oci.digest import Digest
 
 _ROUNDS_TO_FIND: Final = 2
@@ -52,14 +52,17 @@ class Board:
             start = turn % len(group) if group else 0
             behind = group[start : start + want + 1]
             around = [*behind, *group[: min(want + 1 - len(behind), start)]]
+            if group and not group[0].complete:
+                around = [*group[:SEEN_BY_ALL], *(record for record in around if record not in group[:SEEN_BY_ALL])]
             found += [record for record in around if record.public_key != without]
         return found[:want]
 
     def _grouped(self, digest: Digest) -> tuple[list[Provider], list[Provider]]:
-        """Return those who have it all and those who do not, in order of their keys."""
+        """Return those who have it all and those who do not, in order of their ids from the key on."""
         groups = self._groups.get(digest)
         if groups is None:
-            held = [record for _, record in sorted(self._providers.get(digest, {}).items())]
+            place = key_of_digest(digest)
+            held = sorted(self._providers.get(digest, {}).values(), key=lambda it: _around(place, it.node_id.raw))
             groups = [record for record in held if record.complete], [record for record in held if not record.complete]
             self._groups[digest] = groups
         return groups
@@ -94,3 +97,7 @@ class BoardDiscovery:
     async def _wait(self, rounds: int) -> None:
         self._board.questions += rounds
         await asyncio.sleep(rounds * self._board.round_trip * self._board.rng.uniform(0.8, 1.2))
+
+
+def _around(place: bytes, node: bytes) -> tuple[bool, bytes]:
+    return node < place, node

@@ -13,7 +13,8 @@ from netsim.simulate.flows import REGISTRY
 from netsim.simulate.member import Member
 from netsim.simulate.world import Blob
 from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, Unavailable
-from p2player.peer.relay import Neighbour, Standing
+from p2player.peer.identity import NodeId
+from p2player.peer.relay import Elsewhere, Neighbour, Standing
 from p2player.pull.chain.course import Ask, Command, Course, Fail, Follow, GoUpstream
 from p2player.pull.chain.sources import ANSWER_WITHIN
 from p2player.pull.holders import Holder
@@ -63,6 +64,11 @@ class Following:
     def depth(self) -> int:
         """Over how many nodes it comes from the registry."""
         return self._course.depth
+
+    @property
+    def head(self) -> NodeId | None:
+        """From which node it comes in the end."""
+        return self._course.head
 
     @property
     def is_following(self) -> bool:
@@ -196,11 +202,15 @@ class Following:
                 return
             world.heard(other)
             target = world.members[other]
-            if target.relay(self._blob) is None:
+            if (relay := target.relay(self._blob)) is None:
                 gone = PeerUnreachable("it has nothing of the blob")
                 world.later(way, partial(self._ended, number, gone))
             elif instead := target.followers.instead(
-                self._blob.digest, self._member.neighbour, world.streams.boundary(self.copy), insist=insist
+                self._blob.digest,
+                self._member.neighbour,
+                world.streams.boundary(self.copy),
+                depth=relay.depth,
+                insist=insist,
             ):
                 world.later(way, partial(self._sent_on, number, instead))
             else:
@@ -215,11 +225,11 @@ class Following:
         if not self._is_over and number == self._try:
             self._course.let_in(standing, self._world.now())
 
-    def _sent_on(self, number: int, instead: tuple[Neighbour, ...]) -> None:
+    def _sent_on(self, number: int, instead: Elsewhere) -> None:
         if not self._is_over and number == self._try:
-            believed = [each for each in instead if each.node.raw not in self._member.bans]
+            believed = [each for each in instead.neighbours if each.node.raw not in self._member.bans]
             self._note_progress()
-            self._act(self._course.sent_on(believed, self._world.now()))
+            self._act(self._course.sent_on(believed, instead.depth, self._world.now()))
 
     def _ended(self, number: int, error: P2PlayerError) -> None:
         if not self._is_over and number == self._try:

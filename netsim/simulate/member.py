@@ -43,8 +43,9 @@ class _Whole:
 
     depth = 0
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, head: NodeId) -> None:
         self.size = self.offset = size
+        self.head = head
 
 
 class Member:
@@ -78,7 +79,7 @@ class Member:
         if (fetch := self.fetches.get(blob.number)) is not None and fetch.following is not None:
             return fetch.following
         # What a liar would pass on is not modelled: it is left alone.
-        return _Whole(blob.size) if self.has(blob) and not self.is_liar else None
+        return _Whole(blob.size, self.node_id) if self.has(blob) and not self.is_liar else None
 
     def source_gone(self, blob: int) -> None:
         """Take note that the connection was broken off over which a blob came."""

@@ -61,6 +61,9 @@ class _HeldName:
     leased_until: int
 
 
+SEEN_BY_ALL: Final = 2
+
+
 @dataclass(slots=True)
 class _Scope:
     names: dict[str, _HeldName] = field(default_factory=dict)
@@ -102,13 +105,18 @@ class Storage:
     def providers(self, key: bytes, turn: int, skip: int, now_ms: int) -> Answer:
         """Return the records under key from the skip-th on: complete providers, then partial ones, then withdrawn ones.
 
-        `turn` says where in each of these to begin, so that askers who each choose another get other ones first.
+        `turn` says where in each of these to begin, so that askers who each choose another get other ones first. But the partial
+        ones that come next behind the key on the ring of node ids stand before all others: those who fetch the same blob have to
+        agree on which of them asks its registry.
         """
-        groups: tuple[list[bytes], ...] = ([], [], [])
-        for _, held in sorted(self._providers.get(key, {}).items()):
+        complete: list[bytes] = []
+        partial: list[bytes] = []
+        withdrawn: list[bytes] = []
+        for _, held in sorted(self._providers.get(key, {}).items(), key=lambda item: (item[0] < key, item[0])):
             if now_ms < held.expires:
-                groups[2 if held.withdrawn else 0 if held.complete else 1].append(held.raw)
-        records = [raw for group in groups for raw in _turned(group, turn)]
+                (withdrawn if held.withdrawn else complete if held.complete else partial).append(held.raw)
+        first, others = partial[:SEEN_BY_ALL], partial[SEEN_BY_ALL:]
+        records = [*_turned(complete, turn), *first, *_turned(others, turn), *_turned(withdrawn, turn)]
         return Answer(records[skip:], len(records))
 
     def name(self, key: bytes, name: str, now_ms: int) -> Answer:

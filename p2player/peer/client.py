@@ -28,7 +28,7 @@ from p2player.peer.protocol import (
     piece_path,
     relay_path,
 )
-from p2player.peer.relay import Neighbour, Sent, Standing, neighbours_of
+from p2player.peer.relay import Elsewhere, Sent, Standing
 from p2player.peer.segments import HEADER_BYTES, segment_bytes
 from p2player.peer.tls import ClusterTls
 
@@ -40,10 +40,10 @@ _CONNECT_SECONDS = 2.0
 
 
 class SentOn(Exception):
-    """A node that has its follower names that one instead."""
+    """A node that has its follower names others instead."""
 
-    def __init__(self, instead: tuple[Neighbour, ...]) -> None:
-        super().__init__(f"follow one of {len(instead)} others")
+    def __init__(self, instead: Elsewhere) -> None:
+        super().__init__(f"follow one of {len(instead.neighbours)} others")
         self.instead = instead
 
 
@@ -182,7 +182,7 @@ class PeerClient:
                 allow_redirects=False,
             ) as response:
                 if response.status == 409:
-                    raise SentOn(neighbours_of(response.headers))
+                    raise SentOn(Elsewhere.of(response.headers))
                 if response.status != 200:
                     raise PeerUnreachable(f"{peer} answered {response.status} for {digest}")
                 standing = Standing.of(response.headers)

@@ -20,6 +20,7 @@ from p2player.peer.protocol import (
     DEPTH_HEADER,
     FOLLOWERS_HEADER,
     FRONT_HEADER,
+    HEAD_HEADER,
     INSIST_HEADER,
     NEXT_HEADER,
     NODE_HEADER,
@@ -57,6 +58,11 @@ class Relay(Protocol):
     @property
     def depth(self) -> int:
         """Over how many other nodes it comes from the registry; NO_SOURCE before it comes at all."""
+        ...
+
+    @property
+    def head(self) -> NodeId | None:
+        """Which node all these take it from in the end; None while that is not known."""
         ...
 
     def front(self, offset: int) -> str:
@@ -100,7 +106,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a node is with a blob: its size and what is there of it, in bytes, over how many others, how many follow.
+    """How far a node is with a blob: its size and what is there of it, in bytes, over how many others, how many follow, from whom.
 
     `front` is the digest of as many bytes as were asked about, in hex, if it knows.
     """
@@ -110,6 +116,7 @@ class Standing:
     depth: int = NO_SOURCE
     followers: int = 0
     front: str = ""
+    head: NodeId | None = None
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Self:
@@ -121,6 +128,7 @@ class Standing:
                 _number(headers[DEPTH_HEADER]),
                 _number(headers[FOLLOWERS_HEADER]),
                 headers.get(FRONT_HEADER, ""),
+                NodeId.parse(headers[HEAD_HEADER]) if HEAD_HEADER in headers else None,
             )
         except KeyError as error:
             raise ValueError(f"no {error}") from error
@@ -132,9 +140,9 @@ class Standing:
 
     def to_headers(self) -> dict[str, str]:
         """Return the headers that `of` reads."""
-        front = {FRONT_HEADER: self.front} if self.front else {}
         return {
-            **front,
+            **({FRONT_HEADER: self.front} if self.front else {}),
+            **({HEAD_HEADER: str(self.head)} if self.head else {}),
             SIZE_HEADER: str(self.size),
             OFFSET_HEADER: str(self.offset),
             DEPTH_HEADER: str(self.depth),
@@ -150,13 +158,25 @@ class Sent:
     chunks: AsyncIterator[bytes]
 
 
-def neighbours_of(headers: Mapping[str, str]) -> tuple[Neighbour, ...]:
-    """Return whom an answer says to follow instead; what is no neighbour is left out."""
-    found = []
-    for text in headers.get(NEXT_HEADER, "").split(",")[:MAX_INSISTING]:
-        with suppress(ValueError):
-            found.append(Neighbour.parse(text.strip()))
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Whom to follow instead of a node that has its follower, the best first, and over how many others that one has the blob."""
+
+    neighbours: tuple[Neighbour, ...]
+    depth: int
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Self:
+        """Return what an answer's headers say, or raise ValueError. What is no neighbour is left out."""
+        found = []
+        for text in headers.get(NEXT_HEADER, "").split(",")[:MAX_INSISTING]:
+            with suppress(ValueError):
+                found.append(Neighbour.parse(text.strip()))
+        return cls(tuple(found), _number(headers.get(DEPTH_HEADER, "0")))
+
+    def to_headers(self) -> dict[str, str]:
+        """Return the headers that `of` reads."""
+        return {NEXT_HEADER: ", ".join(map(str, self.neighbours)), DEPTH_HEADER: str(self.depth)}
 
 
 class Followers:
@@ -169,23 +189,27 @@ class Followers:
     def standing(self, digest: Digest, relay: Relay, front: int = 0) -> Standing:
         """Return how far this node is with a blob, and what it knows of the first bytes of it."""
         followers = len(self._present.get(digest, ()))
-        return Standing(relay.size, relay.offset, relay.depth, followers, relay.front(front) if front else "")
+        return Standing(
+            relay.size, relay.offset, relay.depth, followers, relay.front(front) if front else "", relay.head
+        )
 
-    def instead(self, digest: Digest, newcomer: Neighbour, start: int, *, insist: bool) -> tuple[Neighbour, ...]:
-        """Return whom a newcomer has to follow instead, none if it may follow here. Who comes back takes its own place.
+    def instead(self, digest: Digest, newcomer: Neighbour, start: int, *, depth: int, insist: bool) -> Elsewhere | None:
+        """Return whom a newcomer has to follow instead of this node, which has the blob over `depth` others; None if it may follow.
 
         The first is who came last before it: the end of the chain, which it would have to walk to otherwise. Who comes back, or
         has had its place somewhere as it wants the blob from `start` on, is sent to those that follow here: the end may be behind it.
+        Who comes back takes its own place.
         """
         came = self._came[digest]
         last = None if start or newcomer.node in came else next(reversed(came.values()), None)
+        places = len(came) if last else 1
         came[newcomer.node] = newcomer
         if len(came) > _MAX_REMEMBERED:
             came.popitem(last=False)
         present = tuple(known for known in self._present.get(digest, ()) if known.node != newcomer.node)
         if len(present) < (MAX_INSISTING if insist else MAX_FOLLOWERS):
-            return ()
-        return tuple(dict.fromkeys(each for each in (last, *present) if each is not None))
+            return None
+        return Elsewhere(tuple(dict.fromkeys(each for each in (last, *present) if each is not None)), depth + places)
 
     @contextmanager
     def serving(self, digest: Digest, follower: Neighbour) -> Iterator[None]:
@@ -225,8 +249,9 @@ class RelayDesk:
             return web.Response(status=400)
         if start > relay.size or start != start_of(start, relay.size):
             return web.Response(status=416)
-        if instead := self._followers.instead(digest, follower, start, insist=INSIST_HEADER in request.headers):
-            return web.Response(status=409, headers={NEXT_HEADER: ", ".join(map(str, instead))})
+        insist = INSIST_HEADER in request.headers
+        if instead := self._followers.instead(digest, follower, start, depth=relay.depth, insist=insist):
+            return web.Response(status=409, headers=instead.to_headers())
         response = web.StreamResponse(
             headers={**standing.to_headers(), "Content-Length": str(length_on_wire(relay.size, start))}
         )

@@ -32,11 +32,13 @@ LOOK_AGAIN = 5.0
 FIRST_LOOKS = (0.3, 0.7, 1.5, 3.0)
 """Seconds after each look at which the first few follow: when many nodes want a new blob at once, none of them finds the
 others at its first look, and until they do, all bytes come from the one that seeded it."""
-FIRST_LOOK_STREAMING = 2.0
+FIRST_LOOKS_STREAMING = (1.0, 2.0, 4.0)
 LOOK_AGAIN_STREAMING = 10.0
-"""The same for what is streamed. Of the nodes that began at once, one has found the other already."""
+"""The same for what is streamed. Of the nodes that began at once, one has found the other already; but in a large crowd there are
+several, at first, that have found nobody before them."""
 LOOK_AGAIN_FOLLOWING = 60.0
-"""The same for what another node sends: those who are known by then are asked themselves how far they are (`chain.course`)."""
+"""The same for what another node sends, after the first look: those who are known by then are asked themselves how far they are
+(`chain.course`)."""
 LIKELY_ENOUGH_STREAMING: Final = 8
 """How many are looked for then. To read on to the last of sixteen is one page after another, from each of those who keep them."""
 STALLED = 1.5
@@ -279,16 +281,18 @@ class Hunt:
                 return [Rescue()]
         if self._looking:
             return []
-        patience = self._first_looks[0] if self._first_looks else self._between_looks
+        patience = self._between_looks
         if quiet >= STALLED:
             patience = min(patience, STALLED)
         return self._look() if now - self._looked_at >= patience else []
 
     @property
     def _between_looks(self) -> float:
-        if not self._is_streaming:
-            return LOOK_AGAIN
-        return LOOK_AGAIN_FOLLOWING if self.is_following else LOOK_AGAIN_STREAMING
+        if self.is_following and self._first_looks != FIRST_LOOKS_STREAMING:
+            return LOOK_AGAIN_FOLLOWING
+        if self._first_looks:
+            return self._first_looks[0]
+        return LOOK_AGAIN_STREAMING if self._is_streaming else LOOK_AGAIN
 
     def _patience(self) -> float:
         """Return after how many seconds without a byte the current claim is dropped."""
@@ -331,7 +335,7 @@ class Hunt:
         self._streaming_since = now
         self._last_chance = False
         self._received_at = now
-        self._first_looks = (FIRST_LOOK_STREAMING,)
+        self._first_looks = FIRST_LOOKS_STREAMING
         return [Stream(alone=how == "alone")]
 
     @property

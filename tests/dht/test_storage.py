@@ -1,7 +1,7 @@
 import pytest
 
 from p2player.dht.records import MAX_SKEW_MS, key_of_digest, key_of_scope, unpack_record
-from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, NAME_LEASE_MS, Refused, Storage
+from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, NAME_LEASE_MS, SEEN_BY_ALL, Refused, Storage
 from p2player.oci.digest import Digest
 
 KEY = key_of_digest(Digest.of(b"layer"))
@@ -121,7 +121,17 @@ def test_each_turn_begins_with_other_providers_but_complete_ones_come_first(stor
         storage.put(provider(node=node, complete=node == 7), epoch)
     samples = [storage.providers(KEY, turn, 0, epoch).records for turn in range(5)]
     assert all(unpack_record(sample[0]).complete for sample in samples)
-    assert len({sample[1] for sample in samples}) == 5
+    assert len({sample[1 + SEEN_BY_ALL] for sample in samples}) == 5
+
+
+def test_whoever_asks_sees_those_who_fetch_it_that_come_next_behind_the_key(storage, provider, epoch):
+    ids = {provider(node=node).node_id.raw for node in range(20)}
+    for node in range(20):
+        storage.put(provider(node=node, complete=False), epoch)
+    next_ = sorted(ids, key=lambda raw: (int.from_bytes(raw) - int.from_bytes(KEY)) % (1 << 160))[:SEEN_BY_ALL]
+    samples = [storage.providers(KEY, turn, 0, epoch).records for turn in range(5)]
+    assert [[unpack_record(raw).node_id.raw for raw in sample[:SEEN_BY_ALL]] for sample in samples] == [next_] * 5
+    assert len({sample[SEEN_BY_ALL] for sample in samples}) == 5, "and others in another order each time"
 
 
 def test_pages_of_one_turn_together_hold_every_provider_once(storage, provider, epoch):

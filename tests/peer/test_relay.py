@@ -1,5 +1,5 @@
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import aiohttp
 import pytest
@@ -11,7 +11,7 @@ from p2player.oci.digest import Digest
 from p2player.peer.client import PeerClient, SentOn
 from p2player.peer.identity import Identity, NodeId
 from p2player.peer.protocol import NODE_HEADER, relay_path
-from p2player.peer.relay import MAX_INSISTING, NO_SOURCE, Followers, Neighbour, Standing, neighbours_of
+from p2player.peer.relay import MAX_INSISTING, NO_SOURCE, Elsewhere, Followers, Neighbour, Standing
 from p2player.peer.segments import Segment, SegmentReader, end_of, new_run, segment_bytes
 from tests.peer.conftest import PATIENCE
 
@@ -33,6 +33,7 @@ class SlowRelay:
 
     size = len(DATA)
     depth = 3
+    head = node(9)
 
     def __init__(self):
         self.offset = 0
@@ -83,7 +84,7 @@ def follow(client, peer, start=0, *, insist=False):
 
 async def test_a_node_says_how_far_it_is(clients, peer, relay):
     await relay.let_through(1000)
-    assert await clients[0].standing(*peer, DIGEST, timeout=PATIENCE) == Standing(len(DATA), 1000, 3, 0)
+    assert await clients[0].standing(*peer, DIGEST, timeout=PATIENCE) == Standing(len(DATA), 1000, 3, 0, head=node(9))
     async with follow(clients[1], peer):
         assert (await clients[0].standing(*peer, DIGEST, timeout=PATIENCE)).followers == 1
 
@@ -113,7 +114,7 @@ async def test_a_second_follower_is_sent_on_to_the_first(clients, peer, relay):
         with pytest.raises(SentOn) as answer:
             async with follow(clients[1], peer):
                 pass
-    assert answer.value.instead == (Neighbour(node(1), "127.0.0.1", 7401),)
+    assert answer.value.instead == Elsewhere((Neighbour(node(1), "127.0.0.1", 7401),), 4)
 
 
 async def test_one_that_insists_is_let_in_but_not_without_end(clients, peer, relay):
@@ -122,7 +123,7 @@ async def test_one_that_insists_is_let_in_but_not_without_end(clients, peer, rel
             await stack.enter_async_context(follow(client, peer, insist=True))
         with pytest.raises(SentOn) as answer:
             await stack.enter_async_context(follow(clients[-1], peer, insist=True))
-    assert len(answer.value.instead) == MAX_INSISTING
+    assert len(answer.value.instead.neighbours) == MAX_INSISTING
 
 
 async def test_a_follower_that_comes_back_takes_its_own_place(clients, peer, relay):
@@ -198,40 +199,46 @@ def test_what_is_no_standing_is_told_from_one(headers):
     assert standing.offset >= 0
 
 
-@given(st.text(max_size=200))
-def test_whom_to_follow_instead_is_read_from_anything(text):
-    for neighbour in neighbours_of({"P2Player-Next": text}):
-        assert Neighbour.parse(str(neighbour)) == neighbour
+@given(st.text(max_size=200), st.text(st.sampled_from("0123456789-x"), max_size=20))
+def test_whom_to_follow_instead_is_read_from_anything(text, depth):
+    with suppress(ValueError):
+        found = Elsewhere.of({"P2Player-Next": text, "P2Player-Depth": depth})
+        assert Elsewhere.of(found.to_headers()) == found
 
 
 def neighbour(number):
     return Neighbour(node(number), f"10.0.0.{number}", 7401)
 
 
+def instead(followers, number, start=0):
+    return followers.instead(DIGEST, neighbour(number), start, depth=3, insist=False)
+
+
 def test_who_comes_first_may_follow_and_each_after_it_is_sent_to_who_came_last():
     followers = Followers()
-    assert followers.instead(DIGEST, neighbour(1), 0, insist=False) == ()
+    assert instead(followers, 1) is None
     with followers.serving(DIGEST, neighbour(1)):
-        assert followers.instead(DIGEST, neighbour(2), 0, insist=False) == (neighbour(1),)
-        assert followers.instead(DIGEST, neighbour(3), 0, insist=False) == (neighbour(2), neighbour(1))
+        assert instead(followers, 2) == Elsewhere((neighbour(1),), 3 + 1)
+        assert instead(followers, 3) == Elsewhere((neighbour(2), neighbour(1)), 3 + 2)
+        assert instead(followers, 4) == Elsewhere((neighbour(3), neighbour(1)), 3 + 3), "so many are before it"
 
 
 def test_who_may_be_before_the_end_of_the_chain_is_sent_to_who_follows():
     followers = Followers()
-    followers.instead(DIGEST, neighbour(1), 0, insist=False)
+    instead(followers, 1)
     with followers.serving(DIGEST, neighbour(1)):
         for number in (2, 3):
-            followers.instead(DIGEST, neighbour(number), 0, insist=False)
-        assert followers.instead(DIGEST, neighbour(2), 0, insist=False) == (neighbour(1),), "it has been here"
-        assert followers.instead(DIGEST, neighbour(4), SEGMENT, insist=False) == (neighbour(1),), "it has some of it"
+            instead(followers, number)
+        assert instead(followers, 2) == Elsewhere((neighbour(1),), 3 + 1), "it has been here"
+        assert instead(followers, 4, SEGMENT) == Elsewhere((neighbour(1),), 3 + 1), "it has some of it"
 
 
 def test_who_came_is_forgotten_when_nobody_follows_any_more():
     followers = Followers()
     for number in (1, 2):
-        followers.instead(DIGEST, neighbour(number), 0, insist=False)
+        instead(followers, number)
     with followers.serving(DIGEST, neighbour(1)):
         pass
-    followers.instead(DIGEST, neighbour(3), 0, insist=False)
+    instead(followers, 3)
     with followers.serving(DIGEST, neighbour(3)):
-        assert followers.instead(DIGEST, neighbour(2), 0, insist=False) == (neighbour(3),)
+        assert instead(followers, 2) == Elsewhere((neighbour(3),), 3 + 1)

@@ -19,7 +19,7 @@ from p2player.oci.mediatypes import OCI_CONFIG, OCI_INDEX, OCI_LAYER
 from p2player.oci.reference import Reference
 from p2player.peer.client import OtherBytes, SentOn
 from p2player.peer.identity import Identity
-from p2player.peer.relay import Followers, Neighbour, Sent, Standing
+from p2player.peer.relay import Followers, Neighbour, Sent
 from p2player.pull.access import Access
 from p2player.pull.beliefs import Beliefs
 from p2player.pull.chain.relays import Relays
@@ -128,11 +128,11 @@ class FakePeer:
         node = self._peers.nodes.get(host)
         if node is None or host in self._peers.dead or (relay := node.relays.relay(digest)) is None:
             raise PeerUnreachable(f"{host}:{port} did not answer")
-        if instead := node.followers.instead(digest, self._me, start, insist=insist):
+        if instead := node.followers.instead(digest, self._me, start, depth=relay.depth, insist=insist):
             raise SentOn(instead)
         with node.followers.serving(digest, self._me):
             async with aclosing(self._chunks(host, digest, relay, start)) as chunks:
-                yield Sent(Standing(relay.size, relay.offset, relay.depth), chunks)
+                yield Sent(node.followers.standing(digest, relay), chunks)
 
     async def _chunks(self, host, digest, relay, start):
         peers = self._peers

@@ -13,8 +13,8 @@ from p2player.peer.identity import NodeId
 from p2player.pull.dispute import Standing, Verdict
 from p2player.pull.holders import Claim, Holder
 from p2player.pull.hunt import (
-    FIRST_LOOK_STREAMING,
     FIRST_LOOKS,
+    FIRST_LOOKS_STREAMING,
     GIVE_UP,
     LOOK_AGAIN,
     LOOK_AGAIN_FOLLOWING,
@@ -392,18 +392,24 @@ def test_of_two_claims_the_one_that_is_doubted_is_tried_last():
     assert hunt.doubted(1.0) == [Drop(), Begin(claim(TRUE, 3))]
 
 
-def test_what_another_node_sends_is_looked_for_less_often():
-    for is_following, pause in ((True, LOOK_AGAIN_FOLLOWING), (False, LOOK_AGAIN_STREAMING)):
-        hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=True)
-        assert hunt.found([], 0.0, followable=True) == [Stream(alone=False)]
-        hunt.received(FIRST_LOOK_STREAMING)
-        assert hunt.tick(FIRST_LOOK_STREAMING) == [Look(ANY)]
-        now = FIRST_LOOK_STREAMING
-        hunt.found([], now)
-        hunt.is_following = is_following
+@pytest.mark.parametrize(
+    ("is_following", "pauses"),
+    [
+        (True, (FIRST_LOOKS_STREAMING[0], LOOK_AGAIN_FOLLOWING, LOOK_AGAIN_FOLLOWING)),
+        (False, (*FIRST_LOOKS_STREAMING, LOOK_AGAIN_STREAMING, LOOK_AGAIN_STREAMING)),
+    ],
+)
+def test_who_takes_it_from_the_registry_looks_for_others_soon_and_who_follows_one_needs_few(is_following, pauses):
+    hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=True)
+    assert hunt.found([], 0.0, followable=True) == [Stream(alone=False)]
+    hunt.is_following = is_following
+    now = 0.0
+    for pause in pauses:
         hunt.received(now + pause)
         assert hunt.tick(now + pause - 0.01) == []
-        assert hunt.tick(now + pause) == [Look(ANY)]
+        now += pause
+        assert hunt.tick(now) == [Look(ANY)]
+        hunt.found([], now)
 
 
 def test_nothing_can_fail_while_nothing_is_fetched():

@@ -108,6 +108,7 @@ class MadeUp:
     """What a liar lets others follow."""
 
     depth = 0
+    head = None
 
     def __init__(self, liar, digest, data):
         self.size = self.offset = len(data)

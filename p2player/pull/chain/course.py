@@ -11,11 +11,11 @@ neighbours in all their chains: streams between many pairs of nodes hinder each 
 Whoever is left alone follows another node that is ahead or, if there is none, becomes the head.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from p2player.dht.records import key_of_digest
 from p2player.errors import P2PlayerError, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NODE_ID_BYTES, NodeId
@@ -51,7 +51,8 @@ SHUN: Final = 10.0
 SHUN_SILENT: Final = 2.0
 """Seconds for which a node is not asked again that gave no answer."""
 AHEAD: Final = 4 * 1024 * 1024
-"""Bytes by which another head has to be ahead to be followed by one that would otherwise be the one to stay."""
+"""Bytes by which another chain has to be ahead for a head to join it that would otherwise be the one to stay; and half of them by
+which it may be behind for one that would not."""
 LAG_BYTES: Final = 8 * 1024 * 1024
 LAG_SECONDS: Final = 8.0
 """What is taken from a node that falls behind by more than this is taken from another one."""
@@ -98,6 +99,8 @@ class Course:
     now: float
     offset: int = 0
     depth: int = NO_SOURCE
+    head: NodeId | None = None
+    """Which node it comes from in the end, over all others; None while that is not known."""
     source: Source | None = None
     is_entering: bool = False
     """Whether it is not known yet who else is at it: nobody goes to the registry, or gives up, before that."""
@@ -176,8 +179,8 @@ class Course:
             self._standing[self.source.node] = standing
             self._heard_of_source(standing, now)
 
-    def sent_on(self, instead: Sequence[Neighbour], now: float) -> list[Command]:
-        """Take note that the node that was to be followed has its follower and names others instead.
+    def sent_on(self, instead: Sequence[Neighbour], depth: int, now: float) -> list[Command]:
+        """Take note that the node that was to be followed has its follower and names others instead, the first at that depth.
 
         Where a node is to be found, it says best itself: an address that others tell is good for nodes not sighted yet.
         """
@@ -189,6 +192,7 @@ class Course:
         others = [each for each in instead if each.node != self.me and each.node not in self._distrusted]
         further = [self._known.setdefault(each.node, each) for each in others]
         if unasked := [each for each in further if not self._is_full(each, now)]:
+            self.depth = depth
             return self._go(Follow(unasked[0]), now)  # and so on to the end of the chain
         return self._choose(now)
 
@@ -356,10 +360,14 @@ class Course:
         return standing.is_whole and standing.followers > 0
 
     def _yield_to_another_head(self, now: float) -> list[Command]:
+        """Join another chain, whose head comes before this node or is far ahead: of two heads only one does that."""
         for each in self._answering(now):
             standing = self._of(each)
-            margin = 0 if self._precedes(each) else AHEAD
-            if standing.depth == 0 and standing.offset >= self.offset + margin:
+            if standing.head is None or standing.head == self.me:
+                continue  # it is behind this node
+            # Their answers are older than what this node has by now, so of two that are as fast each would seem behind.
+            margin = -AHEAD // 2 if self._rank(standing.head) < self._rank(self.me) else AHEAD
+            if standing.offset >= self.offset + margin:
                 return self._go(Follow(each), now)
         return []
 
@@ -367,18 +375,18 @@ class Course:
         self._promised = 0, now
         match command:
             case GoUpstream():
-                self.source, self.depth = "upstream", 0
+                self.source, self.depth, self.head = "upstream", 0, self.me
             case Follow(neighbour) if neighbour.node in self._standing:
                 self.source = neighbour
                 self._heard_of_source(self._of(neighbour), now)
             case Follow(neighbour):
-                self.source, self.depth = neighbour, self.depth + 1  # it follows the one that sent this node on
+                self.source, self.depth = neighbour, self.depth + 1  # as the one said that sent this node on
         self._insisting = isinstance(command, Follow) and command.insist
         self._moved_at = self._changed_at = now
         return [command]
 
     def _heard_of_source(self, standing: Standing, now: float) -> None:
-        self.depth = standing.depth + 1
+        self.depth, self.head = standing.depth + 1, standing.head
         if self._promised[0] <= self.offset:
             self._promised = standing.offset, now
 
@@ -416,7 +424,7 @@ class Course:
 
     def _rank(self, node: NodeId) -> bytes:
         """Return what orders nodes for this digest: how far around the ring of node ids they are from its place."""
-        return _behind(hashlib.sha256(str(self.digest).encode()).digest()[: len(node.raw)], node.raw)
+        return _behind(key_of_digest(self.digest), node.raw)
 
     def _shun(self, node: NodeId, until: float) -> None:
         self._standing.pop(node, None)

@@ -16,7 +16,7 @@ from typing import NoReturn
 from p2player.errors import DigestMismatch, NotAllowed, NotFound, P2PlayerError, TransferStalled, Unavailable
 from p2player.peer.client import SentOn
 from p2player.peer.identity import NodeId
-from p2player.peer.relay import Neighbour, Standing
+from p2player.peer.relay import Elsewhere, Neighbour, Standing
 from p2player.peer.segments import start_of
 from p2player.pull.access import Access
 from p2player.pull.chain.comparing import BLOCK, Samples, Warnings
@@ -58,7 +58,7 @@ class _LetIn:
 @dataclass(frozen=True, slots=True)
 class _SentOn:
     pump: object
-    instead: tuple[Neighbour, ...]
+    instead: Elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ class StreamAttempt:
             commands = self._take_up(self._resume)
         offset = self._growing.offset
         while self._growing.offset < self.size:
-            self._incoming.depth = self._course.depth
+            self._incoming.depth, self._incoming.head = self._course.depth, self._course.head
             for command in commands:
                 await self._carry_out(command)
             try:
@@ -282,7 +282,8 @@ class StreamAttempt:
             case _LetIn(pump, standing) if pump is self._pump:
                 self._course.let_in(standing, now)
             case _SentOn(pump, instead) if pump is self._pump:
-                return self._course.sent_on([each for each in instead if self._sources.believes(each.node)], now)
+                believed = [each for each in instead.neighbours if self._sources.believes(each.node)]
+                return self._course.sent_on(believed, instead.depth, now)
             case _Ended(pump, error) if pump is self._pump and self._growing.offset < self.size:
                 return await self._ended(error)
             case _Warned(by, wrong):

@@ -20,6 +20,7 @@ class WholeRelay:
 
     def __init__(self, store: Store, blob: StoredBlob, identity: Identity, run: bytes) -> None:
         self.size = self.offset = blob.size
+        self.head = identity.node_id
         self._segment = segment_bytes(blob.size)
         self._blob = blob
         self._path = store.path(blob.digest)

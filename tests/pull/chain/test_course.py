@@ -48,8 +48,8 @@ def course(me, *, has_origin=True):
     return Course(DIGEST, me.node, has_origin=has_origin, now=0.0)
 
 
-def at(offset, *, depth=NO_SOURCE, followers=0):
-    return Standing(SIZE, offset, depth, followers)
+def at(offset, *, depth=NO_SOURCE, followers=0, head=None):
+    return Standing(SIZE, offset, depth, followers, head=head.node if head else None)
 
 
 def begun(me, standings, *, has_origin=True, now=0.0):
@@ -85,15 +85,15 @@ def test_one_that_nobody_follows_is_followed_first():
 
 def test_who_is_sent_on_goes_to_the_end_of_the_chain():
     course_, _ = begun(FOURTH, {FIRST: at(1000, depth=0)})
-    assert course_.sent_on([SECOND], 0.0) == [Follow(SECOND)]
-    assert course_.sent_on([THIRD], 0.0) == [Follow(THIRD)]
+    assert course_.sent_on([SECOND], 1, 0.0) == [Follow(SECOND)]
+    assert course_.sent_on([THIRD], 2, 0.0) == [Follow(THIRD)]
     assert course_.depth == 3
 
 
 def test_when_the_end_of_the_chain_cannot_be_found_it_insists():
     course_, _ = begun(FOURTH, {FIRST: at(1000, depth=0)})
-    assert course_.sent_on([], 0.0) == [Follow(FIRST, insist=True)]
-    assert course_.sent_on([], 0.0) == [GoUpstream()], "and does not ask the same one for ever"
+    assert course_.sent_on([], 1, 0.0) == [Follow(FIRST, insist=True)]
+    assert course_.sent_on([], 1, 0.0) == [GoUpstream()], "and does not ask the same one for ever"
 
 
 def test_who_gives_no_answer_is_not_waited_for():
@@ -188,7 +188,7 @@ def test_no_source_is_waited_for_without_end_however_deep_it_says_it_is():
 
 def test_who_follows_a_node_it_was_sent_on_to_learns_from_it_how_deep_it_is():
     course_, _ = begun(FOURTH, {FIRST: at(1000, depth=0)})
-    course_.sent_on([SECOND], 0.0)
+    course_.sent_on([SECOND], 1, 0.0)
     course_.let_in(at(0, depth=7), 0.1)
     assert course_.depth == 8
 
@@ -239,10 +239,27 @@ def test_of_two_heads_one_follows_the_other():
         each.moved(1000, 1.0)
     lesser.sighted([FIRST], 1.0)
     greater.sighted([SECOND], 1.0)
-    assert lesser.answered(FIRST.node, at(1000, depth=0), 1.0) == [Follow(FIRST)]
-    assert greater.answered(SECOND.node, at(1000, depth=0), 1.0) == []
+    assert lesser.answered(FIRST.node, at(900, depth=0, head=FIRST), 1.0) == [Follow(FIRST)]
+    assert greater.answered(SECOND.node, at(1000, depth=0, head=SECOND), 1.0) == []
     greater.sighted([SECOND], 6.0)
-    assert greater.answered(SECOND.node, at(1000 + AHEAD, depth=0), 6.0) == [Follow(SECOND)]
+    assert greater.answered(SECOND.node, at(1000 + AHEAD, depth=0, head=SECOND), 6.0) == [Follow(SECOND)]
+
+
+def test_a_head_joins_another_chain_at_any_node_of_it_but_never_its_own():
+    for head, joins in ((FIRST, True), (SECOND, False), (THIRD, False), (None, False)):
+        course_ = course(SECOND)
+        course_.sighted([], 0.0)
+        course_.moved(1000, 1.0)
+        course_.sighted([FOURTH], 1.0)
+        standing = at(1000, depth=7, head=head)
+        assert course_.answered(FOURTH.node, standing, 1.0) == ([Follow(FOURTH)] if joins else [])
+        assert course_.head == (FIRST if joins else SECOND).node
+
+
+def test_who_is_sent_to_the_end_of_a_long_chain_waits_as_long_as_the_bytes_may_take():
+    course_, _ = begun(FOURTH, {FIRST: at(SIZE, depth=0, followers=1)})
+    assert course_.sent_on([THIRD], 30, 0.0) == [Follow(THIRD)]
+    assert course_.depth == 31
 
 
 def test_who_falls_far_behind_takes_it_from_another_and_does_not_try_that_often():
@@ -283,7 +300,7 @@ def test_who_takes_it_from_the_registry_asks_nobody_by_itself_while_it_comes():
 def test_of_those_far_ahead_one_without_a_follower_is_taken():
     known = {FIRST: at(0, depth=0, followers=1), SECOND: at(0, depth=1), THIRD: at(0, depth=2, followers=1)}
     course_, _ = begun(FOURTH, known)
-    course_.sent_on([THIRD], 0.0)
+    course_.sent_on([THIRD], 1, 0.0)
     assert course_.source == THIRD
     course_.moved(1000, 20.0)
     course_.sighted([], 20.0)
