@@ -7,12 +7,11 @@ from typing import Final
 
 from bench.figures import MIB, PERCENT, SECONDS, AtMost, Figure, Outcome, Samples
 from bench.workspace import Workspace
+from netsim.emulate.asking import status_of
 from netsim.emulate.daemons import Daemon
 from netsim.emulate.processes import ProgramError, wait_until
 from netsim.emulate.usage import cpu_seconds, resident
 from netsim.sizes import KIB
-from p2player.control.client import ControlClient
-from p2player.errors import DaemonUnreachable
 
 _LAYERS: Final = 2000
 _LAYER_SIZE: Final = 300 * KIB  # large enough for each to be a torrent of its own
@@ -38,7 +37,7 @@ def many_layers(workspace: Workspace) -> Iterator[Outcome]:
             began = time.perf_counter()
             node.start()
             # Asked from here, since a client process would take a good part of the time measured.
-            wait_until(lambda: asyncio.run(_is_ready(node)) or None, "the node", timeout=_READY_WITHIN)
+            wait_until(lambda: asyncio.run(status_of(node.data_dir)), "the node", timeout=_READY_WITHIN)
             restarts.append(time.perf_counter() - began)
         node.wait()
         workspace.say("many-layers: watching it idle")
@@ -47,15 +46,6 @@ def many_layers(workspace: Workspace) -> Iterator[Outcome]:
         yield Figure(f"{subject}: memory", MIB, Samples.of([resident(node.pid) / (1 << 20)]), target=AtMost(250))
         yield Figure(f"{subject}: idle, of a core", PERCENT, Samples.of([idle]), target=AtMost(2))
         yield Figure(f"{subject}: restart to ready", SECONDS, Samples.of(restarts), target=AtMost(5))
-
-
-async def _is_ready(node: Daemon) -> bool:
-    async with ControlClient(node.data_dir) as client:
-        try:
-            await client.status()
-        except DaemonUnreachable:
-            return False
-    return True
 
 
 def _wait_until_calm(node: Daemon) -> None:

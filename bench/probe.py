@@ -2,13 +2,12 @@
 
 import time
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from typing import Final
 
+from netsim.emulate.asking import content_of
 from netsim.emulate.processes import ProgramError
 
 _BUFFER: Final = 1 << 20
-_TIMEOUT: Final = 60  # seconds without a byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +23,13 @@ def get(address: str, path: str) -> Timing:
     """Return when the body of an answer came. Its bytes are thrown away. Raises ProgramError if it is not a whole one."""
     buffer = memoryview(bytearray(_BUFFER))
     began = time.perf_counter()
-    connection = HTTPConnection(address, timeout=_TIMEOUT)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise ProgramError(f"GET {path}: {response.status} {response.read().decode(errors='replace')}")
+    with content_of(address, path, {}) as response:
         announced = int(response.headers["Content-Length"])
         size = response.readinto(buffer[:1])
         first_byte = time.perf_counter() - began
         while count := response.readinto(buffer):
             size += count
         whole = time.perf_counter() - began
-    except (OSError, HTTPException) as error:
-        raise ProgramError(f"GET {path}: {error!r}") from error
-    finally:
-        connection.close()
     if size != announced:
         raise ProgramError(f"GET {path}: broke off after {size} of {announced} bytes")
     return Timing(first_byte, whole, size)

@@ -84,11 +84,10 @@ class Workspace:
 
 def pull(daemon: Daemon, target: str) -> None:
     """Let a daemon pull target into its store, as the fetch verb does. Raises P2PlayerError."""
-    asyncio.run(pull_by(daemon, target))
 
+    async def conversation() -> None:
+        async with ControlClient(daemon.data_dir) as client:
+            async for _ in client.pull(target, None):
+                pass
 
-async def pull_by(daemon: Daemon, target: str) -> None:
-    """Do the same beside other things."""
-    async with ControlClient(daemon.data_dir) as client:
-        async for _ in client.pull(target, None):
-            pass
+    asyncio.run(conversation())

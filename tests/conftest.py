@@ -19,6 +19,7 @@ _FILES = {
     "doctor": "endpoint node runtimes",
     "netsim": "certificates links processes usage",
     "netsim/demo": "environment registryclient",
+    "netsim/emulate": "asking",
     "netsim/results": "runner",
     "netsim/soak": "clients",
     "peer": "client connections handshakes listener relay server tls",

@@ -2,17 +2,16 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPResponse
 from typing import Final
 
+from netsim.emulate.asking import content_of
 from netsim.emulate.processes import ProgramError
 from netsim.image import MANIFEST
 
 _CHUNK: Final = 1 << 20
-_TIMEOUT: Final = 60  # seconds without a byte
 
 
 class NotVerifiedError(ProgramError):
@@ -54,19 +53,8 @@ class RegistryClient:
         _check(digest, hasher.hexdigest())
         return Received(digest, size, time.perf_counter() - began)
 
-    @contextmanager
-    def _get(self, path: str) -> Iterator[HTTPResponse]:
-        connection = HTTPConnection(self._address, timeout=_TIMEOUT)
-        try:
-            connection.request("GET", path, headers={"Accept": MANIFEST})
-            response = connection.getresponse()
-            if response.status != 200:
-                raise ProgramError(f"GET {path}: {response.status} {response.read().decode(errors='replace')}")
-            yield response
-        except (OSError, HTTPException) as error:
-            raise ProgramError(f"GET {path}: {error!r}") from error
-        finally:
-            connection.close()
+    def _get(self, path: str) -> AbstractContextManager[HTTPResponse]:
+        return content_of(self._address, path, {"Accept": MANIFEST})
 
 
 def _check(digest: str, actual_hex: str) -> None:

@@ -14,7 +14,6 @@ from netsim.emulate.registry import Registry
 from netsim.emulate.world import World
 from netsim.image import Image
 from netsim.results.run import Traffic
-from p2player.errors import P2PlayerError
 
 _LOGGED: Final = 1.0
 """Seconds after which the registry has logged what it has answered."""
@@ -71,10 +70,8 @@ async def _redundant(member: Member) -> int:
     """Return the bytes of layers that a node has fetched for nothing, 0 if it cannot say any more."""
     if member.gone.is_set():
         return 0
-    try:
-        return (await member.status()).bytes.get("redundant", 0)
-    except P2PlayerError:
-        return 0
+    status = await member.status()
+    return 0 if status is None else status.bytes.get("redundant", 0)
 
 
 def layers_of(images: Sequence[Image]) -> frozenset[str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from netsim.emulate.asking import status_of
 from netsim.emulate.daemons import Daemon
 from netsim.emulate.links import Host
 from netsim.emulate.processes import ProgramError
@@ -15,7 +16,6 @@ from netsim.emulate.usage import cpu_seconds
 from netsim.scenarios.rollout import Lie
 from p2player.control.client import ControlClient
 from p2player.control.messages import Status
-from p2player.errors import DaemonUnreachable
 from p2player.pull.events import BlobProgress
 
 LIE: Final = "LIE"
@@ -76,19 +76,16 @@ class Member:
     async def _knows(self, peers: int) -> bool:
         if self._daemon is None or not self._daemon.is_running:
             raise ProgramError(f"node {self.number} has ended\n{self._log}")
-        try:
-            return (await self.status()).peers >= peers
-        except DaemonUnreachable:
-            return False
+        status = await self.status()
+        return status is not None and status.peers >= peers
 
     @property
     def _log(self) -> str:
         return self._daemon.log if self._daemon else ""
 
-    async def status(self) -> Status:
-        """Return what it says of itself. Raises DaemonUnreachable."""
-        async with ControlClient(self.data_dir) as client:
-            return await client.status()
+    async def status(self) -> Status | None:
+        """Return what it says of itself, None while it does not answer."""
+        return await status_of(self.data_dir)
 
     async def pull(self, reference: str) -> None:
         """Pull an image into its store, all layers at once. Raises P2PlayerError."""

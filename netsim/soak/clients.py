@@ -4,14 +4,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Final
 
+from netsim.emulate.asking import answer_of
 from netsim.image import MANIFEST
 from netsim.soak.world import Named
 
 _CHUNK: Final = 256 * 1024
-_SILENCE: Final = 60  # seconds without a byte
 
 
 class RefusedError(Exception):
@@ -66,19 +66,14 @@ class Client:
 
     @contextmanager
     def _get(self, named: Named, what: str, headers: Mapping[str, str], status: int) -> Iterator[HTTPResponse]:
-        connection = HTTPConnection(self._endpoint, timeout=_SILENCE)
         try:
             path = f"/v2/{named.repository}/{what}?ns={named.registry}"
-            connection.request("GET", path, headers=dict(headers))
-            # A response that was not read to its end keeps the socket open until it is closed itself.
-            with connection.getresponse() as response:
+            with answer_of(self._endpoint, path, headers) as response:
                 if response.status != status:
                     raise RefusedError(f"{response.status} {_code(response.read())}")
                 yield response
         except (OSError, HTTPException) as error:
             raise RefusedError(repr(error)) from error
-        finally:
-            connection.close()
 
 
 def _code(body: bytes) -> str:

@@ -18,10 +18,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from netsim.emulate.asking import status_of
 from netsim.emulate.links import Hosts
 from netsim.emulate.processes import Program
 from p2player.control.client import ControlClient
-from p2player.errors import DaemonUnreachable
 from p2player.oci.digest import Digest
 from p2player.store.store import Store
 from tests.faults.origin import NAME, Origin
@@ -156,10 +156,8 @@ class Machine:
 
     async def peers(self):
         """Return how many nodes the daemon knows, None if it does not answer, 1 if it has nobody to join."""
-        try:
-            async with ControlClient(self.data_dir) as client:
-                status = await client.status()
-        except DaemonUnreachable:
+        status = await status_of(self.data_dir)
+        if status is None:
             return None
         return status.peers if "--join" in self.arguments else 1
 
