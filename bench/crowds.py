@@ -3,7 +3,6 @@
 The two crowds are scenarios of netsim, which also has the bound; beside them is what curl takes for the same bytes.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from random import SystemRandom
@@ -95,8 +94,7 @@ def _curl(workspace: Workspace, crowd: Rollout) -> float:
     root.mkdir()
     with Hosts(2, rate_mbit=_RATE) as net, Registry(root, host=net.hosts[0]) as registry:
         registry.fill(image, f"{_REPOSITORY}:1")
-        layers = json.loads(image.path(image.digest).read_bytes())["layers"]
-        urls = [f"{registry.url}/v2/{_REPOSITORY}/blobs/{layer['digest']}" for layer in layers]
+        urls = [f"{registry.url}/v2/{_REPOSITORY}/blobs/{layer}" for layer in image.layers]
         seconds = sum(curl(url, target, host=net.hosts[1]) for url in urls)
     target.unlink()
     return seconds

@@ -1,6 +1,5 @@
 """How long a node takes to answer for a manifest or config that it does not have, the lookup in the DHT included."""
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -29,7 +28,7 @@ def manifests(workspace: Workspace) -> Iterator[Outcome]:
         yield _latency("manifest from a peer, by tag", by_tag, paths)
         paths = [f"manifests/{image.digest}" for image in images.values()]
         yield _latency("manifest from a peer, by digest", by_digest, paths)
-        paths = [f"blobs/{_config_of(image)}" for image in images.values()]
+        paths = [f"blobs/{image.config}" for image in images.values()]
         yield _latency("config from a peer", by_digest, paths)
     shutil.rmtree(directory)
 
@@ -41,11 +40,6 @@ def _seed_image(workspace: Workspace, node: Daemon, tag: str) -> Image:
     image = writer.finish(tag, ["/tag"])
     node.p2player("seed", f"oci:{image.layout}", "--as", f"{_REPOSITORY}:{tag}")
     return image
-
-
-def _config_of(image: Image) -> str:
-    manifest = json.loads(image.path(image.digest).read_bytes())
-    return str(manifest["config"]["digest"])
 
 
 def _latency(subject: str, node: Daemon, paths: Sequence[str]) -> Figure:

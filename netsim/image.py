@@ -41,13 +41,28 @@ class Image:
         """Return the single image of a layout that an ImageWriter has finished."""
         index = json.loads((layout / "index.json").read_text())
         (descriptor,) = index["manifests"]
-        manifest = json.loads(_blob(layout, descriptor["digest"]).read_bytes())
+        manifest = json.loads(blob_path(layout, descriptor["digest"]).read_bytes())
         members = [descriptor, manifest["config"], *manifest["layers"]]
         return cls(layout, descriptor["digest"], {member["digest"]: member["size"] for member in members})
 
+    @property
+    def config(self) -> str:
+        """The digest of the config."""
+        return str(self._manifest["config"]["digest"])
+
+    @property
+    def layers(self) -> list[str]:
+        """The digests of the layers, the lowest first."""
+        return [layer["digest"] for layer in self._manifest["layers"]]
+
+    @property
+    def _manifest(self) -> dict[str, Any]:
+        manifest: dict[str, Any] = json.loads(self.path(self.digest).read_bytes())
+        return manifest
+
     def path(self, digest: str) -> Path:
         """Return where a blob of the image lies."""
-        return _blob(self.layout, digest)
+        return blob_path(self.layout, digest)
 
 
 class ImageWriter:
@@ -72,11 +87,11 @@ class ImageWriter:
             gzip.GzipFile("", "wb", compresslevel=1, fileobj=target, mtime=0) as compressed,
         ):
             shutil.copyfileobj(source, compressed, _CHUNK)
-        self._diff_ids.append(_digest_of(content))
+        self._diff_ids.append(digest_of_file(content))
         content.unlink()
-        digest = _digest_of(packed)
+        digest = digest_of_file(packed)
         self._layers.append({"mediaType": LAYER, "digest": digest, "size": packed.stat().st_size})
-        packed.replace(_blob(self._layout, digest))
+        packed.replace(blob_path(self._layout, digest))
 
     def finish(self, name: str, command: Sequence[str]) -> Image:
         """Return the image, complete under name in the layout's index. A container of it runs command."""
@@ -100,7 +115,7 @@ class ImageWriter:
     def _put(self, media_type: str, document: dict[str, Any]) -> dict[str, Any]:
         data = json.dumps(document).encode()
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        _blob(self._layout, digest).write_bytes(data)
+        blob_path(self._layout, digest).write_bytes(data)
         return {"mediaType": media_type, "digest": digest, "size": len(data)}
 
 
@@ -112,11 +127,13 @@ def add_file(archive: tarfile.TarFile, name: str, data: bytes, *, mode: int = 0o
     archive.addfile(member, BytesIO(data))
 
 
-def _digest_of(path: Path) -> str:
+def digest_of_file(path: Path) -> str:
+    """Return the digest of what a file holds. Raises OSError."""
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
-def _blob(layout: Path, digest: str) -> Path:
+def blob_path(layout: Path, digest: str) -> Path:
+    """Return where a blob lies in an OCI image layout, as a node's store is one too."""
     algorithm, _, encoded = digest.partition(":")
     return layout / "blobs" / algorithm / encoded

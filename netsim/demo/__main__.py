@@ -1,6 +1,5 @@
 """`make demo`: a cluster of three real nodes on this machine, and an image that no registry ever saw."""
 
-import hashlib
 import json
 import signal
 import sys
@@ -14,7 +13,7 @@ from netsim.demo.registryclient import NotVerifiedError, Received, RegistryClien
 from netsim.demo.story import Delivery, Fetched, Story
 from netsim.emulate.daemons import Daemon, LocalCluster
 from netsim.emulate.processes import ProgramError
-from netsim.image import Image
+from netsim.image import Image, digest_of_file
 from p2player.cli.output import size_text
 
 REPOSITORY: Final = "demo.example/team/app"
@@ -99,10 +98,9 @@ def verify_copy(image: Image, copy: Path) -> None:
     if received.digest != image.digest:
         raise NotVerifiedError(f"asked for {image.digest} and got {received.digest}")
     for digest in image.sizes:
-        with received.path(digest).open("rb") as file:
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != f"sha256:{actual}":
-            raise NotVerifiedError(f"{received.path(digest)} has the bytes of sha256:{actual}")
+        actual = digest_of_file(received.path(digest))
+        if digest != actual:
+            raise NotVerifiedError(f"{received.path(digest)} has the bytes of {actual}")
 
 
 def pull(registry: RegistryClient, image: Image) -> dict[str, Received]:

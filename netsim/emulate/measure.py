@@ -1,7 +1,6 @@
 """What crossed the links of an emulated rollout, what left the registry, and what the machine was used for."""
 
 import asyncio
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -76,12 +75,7 @@ async def _redundant(member: Member) -> int:
 
 def layers_of(images: Sequence[Image]) -> frozenset[str]:
     """Return the digests of the layers of images."""
-    return frozenset(digest for image in images for digest in _layers(image))
-
-
-def _layers(image: Image) -> dict[str, int]:
-    manifest = json.loads(image.path(image.digest).read_bytes())
-    return {layer["digest"]: layer["size"] for layer in manifest["layers"]}
+    return frozenset(digest for image in images for digest in image.layers)
 
 
 def _copies(registry: Registry | None, images: Sequence[Image]) -> list[float]:
@@ -91,4 +85,9 @@ def _copies(registry: Registry | None, images: Sequence[Image]) -> list[float]:
     for answer in registry.answers:
         if answer.method == "GET" and answer.status < 300 and answer.digest:
             sent[answer.digest] += answer.bytes
-    return [sum(sent[digest] for digest in _layers(image)) / sum(_layers(image).values()) for image in images]
+    return [_times_sent(image, sent) for image in images]
+
+
+def _times_sent(image: Image, sent: Mapping[str, int]) -> float:
+    layers = set(image.layers)
+    return sum(sent[digest] for digest in layers) / sum(image.sizes[digest] for digest in layers)

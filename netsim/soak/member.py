@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from netsim.emulate.daemons import Daemon
 from netsim.emulate.processes import ProgramError
+from netsim.image import blob_path
 from p2player.control.client import ControlClient
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class Member:
         """
         self.damages += 1
         try:
-            with self._path(digest).open("r+b") as file:
+            with blob_path(self.data_dir / "store", digest).open("r+b") as file:
                 middle = file.seek(0, os.SEEK_END) // 2
                 file.seek(middle)
                 byte = file.read(1)
@@ -128,7 +129,3 @@ class Member:
                 return await question(client)
 
         return asyncio.run(conversation())
-
-    def _path(self, digest: str) -> Path:
-        algorithm, _, encoded = digest.partition(":")
-        return self.data_dir / "store" / "blobs" / algorithm / encoded

@@ -39,11 +39,17 @@ def test_the_blobs_are_all_that_is_left_in_the_layout(tmp_path):
 
 def test_diff_ids_are_the_digests_of_the_unpacked_layers_lowest_first(tmp_path):
     image = write(tmp_path / "layout", {"a": b"lower"}, {"b": b"upper"})
-    manifest = json.loads(image.path(image.digest).read_bytes())
-    config = json.loads(image.path(manifest["config"]["digest"]).read_bytes())
-    unpacked = [gzip.decompress(image.path(layer["digest"]).read_bytes()) for layer in manifest["layers"]]
+    config = json.loads(image.path(image.config).read_bytes())
+    unpacked = [gzip.decompress(image.path(layer).read_bytes()) for layer in image.layers]
     assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(data).hexdigest()}" for data in unpacked]
     assert [names(data) for data in unpacked] == [["a"], ["b"]]
+
+
+def test_a_layer_that_comes_twice_is_named_twice_and_counts_once(tmp_path):
+    image = write(tmp_path / "layout", {"a": b"content"}, {"b": b"other"}, {"a": b"content"})
+    first, second, third = image.layers
+    assert first == third != second
+    assert image.sizes.keys() == {image.digest, image.config, first, second}
 
 
 def test_the_same_content_gives_the_same_image_wherever_it_is_written(tmp_path):

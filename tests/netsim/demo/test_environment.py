@@ -17,13 +17,12 @@ def image(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def layers(image):
-    return [image.path(digest) for digest in list(image.sizes)[2:]]
+    return [image.path(digest) for digest in image.layers]
 
 
 @pytest.fixture(scope="module")
 def command(image):
-    manifest = json.loads(image.path(image.digest).read_bytes())
-    return json.loads(image.path(manifest["config"]["digest"]).read_bytes())["config"]["Cmd"]
+    return json.loads(image.path(image.config).read_bytes())["config"]["Cmd"]
 
 
 def names(layer):
