@@ -79,15 +79,10 @@ def layers_of(images: Sequence[Image]) -> frozenset[str]:
 
 
 def _copies(registry: Registry | None, images: Sequence[Image]) -> list[float]:
-    if registry is None:
-        return [0.0] * len(images)
-    sent: Counter[str] = Counter()
-    for answer in registry.answers:
-        if answer.method == "GET" and answer.status < 300 and answer.digest:
-            sent[answer.digest] += answer.bytes
+    sent = registry.blobs_sent if registry else Counter[str]()
     return [_times_sent(image, sent) for image in images]
 
 
-def _times_sent(image: Image, sent: Mapping[str, int]) -> float:
+def _times_sent(image: Image, sent: Counter[str]) -> float:
     layers = set(image.layers)
     return sum(sent[digest] for digest in layers) / sum(image.sizes[digest] for digest in layers)

@@ -139,14 +139,20 @@ class Registry:
             for found in _ANSWERED.finditer(self._log.read_text(errors="replace"))
         ]
 
+    @property
+    def blobs_sent(self) -> Counter[str]:
+        """How many bytes of each blob have left so far; see `answers`."""
+        sent: Counter[str] = Counter()
+        for answer in self.answers:
+            if answer.method == "GET" and answer.status < 300 and answer.digest:
+                sent[answer.digest] += answer.bytes
+        return sent
+
     def sent(self, image: Image) -> Counter[str]:
         """Return how many bytes of each blob of an image (its manifest aside) have left, once each has at least once."""
 
         def all_sent() -> Counter[str] | None:
-            sent: Counter[str] = Counter()
-            for answer in self.answers:
-                if answer.method == "GET" and answer.status < 300 and answer.digest in image.sizes:
-                    sent[answer.digest] += answer.bytes
+            sent = Counter({digest: count for digest, count in self.blobs_sent.items() if digest in image.sizes})
             return sent if sent.keys() | {image.digest} == image.sizes.keys() else None
 
         return wait_until(all_sent, "every blob in the registry's log", timeout=5)
