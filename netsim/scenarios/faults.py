@@ -1,10 +1,11 @@
 """Rollouts in which nodes, links or the registry fail, or nodes lie."""
 
+from dataclasses import replace
 from random import Random
 from typing import Final
 
 from netsim.scenarios.bound import minimum_time
-from netsim.scenarios.crowds import image_of
+from netsim.scenarios.crowds import image_of, of_one, of_registry
 from netsim.scenarios.network import BYTES_PER_MBIT, Network, alike
 from netsim.scenarios.options import Options
 from netsim.scenarios.rollout import Fault, Goals, Kill, Lie, Partition, Pull, RegistryDown, Rollout, Start
@@ -46,60 +47,50 @@ def churn(options: Options) -> Rollout:
 
 def mass_failure(options: Options) -> Rollout:
     """One node has it, and a fifth of the others die when half of it could be there."""
-    network = Network(alike(options.nodes + 1, options.rate))
-    nodes = range(1, options.nodes + 1)
-    bound = minimum_time(options.size, network, sources=[0], nodes=nodes)
-    dying = sorted(Random(options.seed).sample(nodes, options.nodes // 5))
-    return Rollout(
+    crowd = of_one(
         "mass-failure",
         "How much longer do the others take when a fifth of the nodes die at once?",
-        network,
-        (image_of(options.size),),
-        tuple(map(Pull, nodes)),
-        bound,
-        holders={0: (0,)},
-        faults=(Kill(bound / 2, tuple(dying)),) if dying else (),
+        options,
+        Network(alike(options.nodes + 1, options.rate)),
         # a fifth more than a crowd in which nobody dies may take
-        goals=Goals(median=1.5, last=1.8),
+        Goals(median=1.5, last=1.8),
     )
+    dying = _some_of(crowd, options.seed, options.nodes // 5)
+    return replace(crowd, faults=(Kill(crowd.bound / 2, dying),) if dying else ())
 
 
 def partition(options: Options) -> Rollout:
     """One node has it; half of the others are cut off from it when a quarter could be there, for half of the bound."""
-    network = Network(alike(options.nodes + 1, options.rate))
-    nodes = range(1, options.nodes + 1)
-    undisturbed = minimum_time(options.size, network, sources=[0], nodes=nodes)
-    at, until = undisturbed / 4, undisturbed * 3 / 4
-    cut = tuple(sorted(Random(options.seed).sample(nodes, options.nodes // 2)))
-    return Rollout(
+    crowd = of_one(
         "partition",
         "How soon do nodes that were cut off have it, once the network is whole again?",
-        network,
-        (image_of(options.size),),
-        tuple(map(Pull, nodes)),
-        resumed(options.size, options.rate, at, until) if cut else undisturbed,
-        holders={0: (0,)},
-        faults=(Partition(at, until, cut),) if cut else (),
-        goals=Goals(last=1.5),
+        options,
+        Network(alike(options.nodes + 1, options.rate)),
+        Goals(last=1.5),
     )
+    at, until = crowd.bound / 4, crowd.bound * 3 / 4
+    cut = _some_of(crowd, options.seed, options.nodes // 2)
+    if not cut:
+        return crowd
+    return replace(crowd, bound=resumed(options.size, options.rate, at, until), faults=(Partition(at, until, cut),))
 
 
 def registry_outage(options: Options) -> Rollout:
     """Half of the nodes begin, the registry stops when a quarter could be there, and the others begin before it is back."""
-    network = Network(alike(options.nodes, options.rate), registry=options.rate)
-    nodes = range(options.nodes)
-    undisturbed = minimum_time(options.size, network, sources=[], nodes=nodes)
-    at, until = undisturbed / 4, undisturbed * 3 / 4
-    late = range((options.nodes + 1) // 2, options.nodes)
-    return Rollout(
+    crowd = of_registry(
         "registry-outage",
         "How soon is a rollout done when the registry is away for a while in the middle of it?",
-        network,
-        (image_of(options.size),),
-        tuple(Pull(node, at=undisturbed / 2 if node in late else 0.0) for node in nodes),
-        resumed(options.size, options.rate, at, until),
+        options,
+        Network(alike(options.nodes, options.rate), registry=options.rate),
+        Goals(last=1.5, copies=1.2),
+    )
+    at, until = crowd.bound / 4, crowd.bound * 3 / 4
+    late = range((options.nodes + 1) // 2, options.nodes)
+    return replace(
+        crowd,
+        pulls=tuple(Pull(node, at=crowd.bound / 2 if node in late else 0.0) for node in range(options.nodes)),
+        bound=resumed(options.size, options.rate, at, until),
         faults=(RegistryDown(at, until),),
-        goals=Goals(last=1.5, copies=1.2),
     )
 
 
@@ -112,17 +103,21 @@ def resumed(size: int, rate: float, at: float, until: float) -> float:
 def liars(options: Options) -> Rollout:
     """One node has it, and a fifth as many as want it say that they have it too, and lie."""
     count = max(options.nodes // 5, 1)
-    network = Network(alike(options.nodes + 1 + count, options.rate))
-    nodes = range(1, options.nodes + 1)
     lying = range(options.nodes + 1, options.nodes + 1 + count)
-    return Rollout(
+    crowd = of_one(
         "liars",
         "How much longer do nodes take when others give them wrong bytes?",
-        network,
-        (image_of(options.size),),
-        tuple(map(Pull, nodes)),
-        minimum_time(options.size, network, sources=[0], nodes=nodes),
+        options,
+        Network(alike(options.nodes + 1 + count, options.rate)),
+        Goals(median=1.5, last=2.0),
+    )
+    return replace(
+        crowd,
         holders={0: (0, *lying)},
         liars={node: _LIES[number % len(_LIES)] for number, node in enumerate(lying)},
-        goals=Goals(median=1.5, last=2.0),
     )
+
+
+def _some_of(crowd: Rollout, seed: int, count: int) -> tuple[int, ...]:
+    """Return so many of those who want something, drawn at random, in order."""
+    return tuple(sorted(Random(seed).sample([pull.node for pull in crowd.pulls], count)))

@@ -1,13 +1,14 @@
 """Rollouts in which all goes well, of images and over times as people have them."""
 
+from dataclasses import replace
 from random import Random
 from typing import Final
 
 from netsim.scenarios.bound import minimum_time
-from netsim.scenarios.crowds import image_of
+from netsim.scenarios.crowds import cold, image_of
 from netsim.scenarios.network import Network, alike
 from netsim.scenarios.options import Options
-from netsim.scenarios.rollout import Goals, Image, Pull, Rollout
+from netsim.scenarios.rollout import Goals, Pull, Rollout
 
 _BATCHES: Final = 5
 _SMALL_LAYER: Final = 512 * 1024
@@ -55,25 +56,11 @@ def staggered(options: Options) -> Rollout:
 def one_big_layer(options: Options) -> Rollout:
     """All bytes in one blob, which only the registry has."""
     question = "Does it matter that an image is one layer?"
-    return _cold("one-big-layer", question, options, image_of(options.size, 1))
+    return replace(cold(options), name="one-big-layer", question=question, images=(image_of(options.size, 1),))
 
 
 def many_small_layers(options: Options) -> Rollout:
     """The same bytes in very many blobs, each of which has to be looked up, announced and passed on."""
     question = "What does it cost that an image has very many layers?"
     layers = max(options.size // _SMALL_LAYER, 1)
-    return _cold("many-small-layers", question, options, image_of(options.size, layers))
-
-
-def _cold(name: str, question: str, options: Options, image: Image) -> Rollout:
-    network = Network(alike(options.nodes, options.rate), registry=options.rate)
-    nodes = range(options.nodes)
-    return Rollout(
-        name,
-        question,
-        network,
-        (image,),
-        tuple(map(Pull, nodes)),
-        minimum_time(options.size, network, sources=[], nodes=nodes),
-        goals=Goals(median=1.3, last=1.3, copies=1.1),
-    )
+    return replace(cold(options), name="many-small-layers", question=question, images=(image_of(options.size, layers),))

@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from netsim.scenarios.bound import minimum_time
-from netsim.scenarios.crowds import image_of
+from netsim.scenarios.crowds import of_one, of_registry
 from netsim.scenarios.network import Host, Network
 from netsim.scenarios.options import Options
-from netsim.scenarios.rollout import Goals, Pull, Rollout
+from netsim.scenarios.rollout import Goals, Rollout
 
 _RATES: Final = (1.0, 0.5, 1.0, 2.0)
 """Of nodes in turn, as multiples of the usual rate: a quarter is slow, a quarter fast."""
@@ -17,31 +16,22 @@ _THIN: Final = 0.5
 def mixed_links(options: Options) -> Rollout:
     """One node has it. The bound is that of the slowest; half of the nodes could have it in half of that, or less."""
     rates = (options.rate, *(options.rate * _RATES[node % len(_RATES)] for node in range(options.nodes)))
-    network = Network(tuple(map(Host, rates)))
-    nodes = range(1, options.nodes + 1)
-    return Rollout(
+    return of_one(
         "mixed-links",
         "Do nodes with slow links hold up those with fast ones?",
-        network,
-        (image_of(options.size),),
-        tuple(map(Pull, nodes)),
-        minimum_time(options.size, network, sources=[0], nodes=nodes),
-        holders={0: (0,)},
-        goals=Goals(median=0.75, last=1.5),
+        options,
+        Network(tuple(map(Host, rates))),
+        Goals(median=0.75, last=1.5),
     )
 
 
 def two_zones(options: Options) -> Rollout:
     """Only the registry has it, in the one zone. In the other nobody can have it before it has come over the thin link once."""
     hosts = tuple(Host(options.rate, zone=node % 2) for node in range(options.nodes))
-    network = Network(hosts, registry=options.rate, between_zones=_THIN * options.rate)
-    nodes = range(options.nodes)
-    return Rollout(
+    return of_registry(
         "two-zones",
         "How often does an image cross the thin link between two zones?",
-        network,
-        (image_of(options.size),),
-        tuple(map(Pull, nodes)),
-        minimum_time(options.size, network, sources=[], nodes=nodes),
-        goals=Goals(last=1.5, copies=1.1),
+        options,
+        Network(hosts, registry=options.rate, between_zones=_THIN * options.rate),
+        Goals(last=1.5, copies=1.1),
     )
