@@ -45,7 +45,7 @@ def main(minutes: float, nodes: int, images: int, seed: int | None, as_json: boo
         print(json.dumps(report.to_json()))
     else:
         report.print(Console(highlight=False))
-    sys.exit(1 if report.wrong else 0)
+    sys.exit(0 if report.passed else 1)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,18 @@ class Trend:
         return BOUNDS[self.gauge].allows(self.before, self.after)
 
 
+QUIET: Final = {
+    "descriptors": Bound(1.0, 16),
+    "tasks": Bound(1.0, 8),
+}
+"""For when all is quiet again, beside what there was at first."""
+
+
+def left_over(before: Sample, after: Sample) -> list[str]:
+    """Return the gauges of which a node has more when all is quiet again than there may be."""
+    return [gauge for gauge, bound in QUIET.items() if not bound.allows(getattr(before, gauge), getattr(after, gauge))]
+
+
 def trends(samples: Sequence[Sample], end: float) -> Iterator[Trend]:
     """Yield the trend of every gauge over the second half of a run of `end` seconds, if there are samples in it."""
     third = [sample for sample in samples if end / 2 <= sample.at < end * 3 / 4]

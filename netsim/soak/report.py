@@ -40,9 +40,14 @@ class Report:
     """Blobs that were hashed at the end and are right."""
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.wrong
+
     def to_json(self) -> Mapping[str, Any]:
         """Return all of it for a program."""
-        return {**to_json(self), "passed": not self.wrong}
+        return {**to_json(self), "passed": self.passed}
 
     def print(self, console: Console) -> None:
         """Show all of it to a person."""
@@ -66,7 +71,7 @@ class Report:
         console.print(f"{self.verified} blobs verified")
         for text in self.wrong:
             console.print(f"WRONG: {text}", style="red", markup=False, soft_wrap=True)
-        console.print("wrong" if self.wrong else "all well")
+        console.print("all well" if self.passed else "wrong")
 
 
 def _line(course: Course, trend: Trend) -> str:

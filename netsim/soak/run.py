@@ -13,7 +13,7 @@ from typing import Final
 from netsim.emulate.processes import ProgramError, wait_until
 from netsim.soak.actions import ACTIONS, Job
 from netsim.soak.clients import Client, RefusedError, WrongError
-from netsim.soak.gauges import Sample, Watch, sample, trends
+from netsim.soak.gauges import Sample, Watch, left_over, sample, trends
 from netsim.soak.member import BusyError, Member
 from netsim.soak.report import Course, Report
 from netsim.soak.world import World
@@ -22,9 +22,6 @@ from p2player.errors import P2PlayerError
 _AT_ONCE: Final = 6
 _PAUSE: Final = 0.3  # seconds between two actions, at most
 _SETTLING: Final = 90.0  # seconds within which a node is quiet again: idle connections are kept for up to 75
-_QUIET_DESCRIPTORS: Final = 16
-_QUIET_TASKS: Final = 8
-"""How many more there may be of them when all is quiet again than there were at first."""
 _ROTATION: Final = 10  # seconds
 _VARYING: Final = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{40}|\d{4,}")
 
@@ -102,10 +99,9 @@ def growth(course: Course) -> Iterator[str]:
         if not trend.is_flat:
             yield f"node {course.number}: {trend.gauge} went from {trend.before:.0f} to {trend.after:.0f}"
     before, after = course.quiet_before, course.quiet_after
-    if after.descriptors > before.descriptors + _QUIET_DESCRIPTORS:
-        yield f"node {course.number}: {after.descriptors} descriptors when all is quiet, {before.descriptors} at first"
-    if after.tasks > before.tasks + _QUIET_TASKS:
-        yield f"node {course.number}: {after.tasks} tasks when all is quiet, {before.tasks} at first"
+    for gauge in left_over(before, after):
+        now, at_first = getattr(after, gauge), getattr(before, gauge)
+        yield f"node {course.number}: {now} {gauge} when all is quiet, {at_first} at first"
 
 
 def _quiet_sample(member: Member) -> Sample:
@@ -119,8 +115,7 @@ def wait_for_quiet(member: Member, before: Sample, deadline: float) -> Sample:
     def quiet() -> Sample | None:
         nonlocal latest
         latest = _quiet_sample(member)
-        few = latest.descriptors <= before.descriptors + _QUIET_DESCRIPTORS
-        return latest if few and latest.tasks <= before.tasks + _QUIET_TASKS else None
+        return None if left_over(before, latest) else latest
 
     try:
         return wait_until(quiet, "quiet", timeout=deadline - time.monotonic())

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.soak.gauges import BOUNDS, Sample, trends
+from netsim.soak.gauges import BOUNDS, Sample, left_over, trends
 
 MIB = 1 << 20
 
@@ -48,3 +48,9 @@ def test_a_bound_is_what_may_be_added_at_most():
     bound = BOUNDS["memory"]
     assert bound.allows(100 * MIB, 126 * MIB)
     assert not bound.allows(100 * MIB, 127 * MIB)
+
+
+def test_a_node_that_is_quiet_may_have_a_few_more_of_all_and_any_memory():
+    before = Sample(0, 50 * MIB, 20, 8)
+    assert not left_over(before, Sample(99, 900 * MIB, 36, 16))
+    assert left_over(before, Sample(99, 50 * MIB, 37, 17)) == ["descriptors", "tasks"]
