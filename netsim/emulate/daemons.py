@@ -1,9 +1,11 @@
 """Real p2player daemons on this machine's loopback, each in a process of its own."""
 
 import json
+import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -121,6 +123,19 @@ class Daemon:
     def kill(self) -> None:
         """End it as a power cut would."""
         self._program.kill()
+
+    def freeze(self) -> None:
+        """Let it stand still, its connections open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it stand still while the context lasts."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     @property
     def pid(self) -> int:

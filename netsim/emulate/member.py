@@ -1,8 +1,6 @@
 """A node of an emulated rollout: a host of its own, and a daemon on it while it lives."""
 
 import asyncio
-import os
-import signal
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,7 +110,7 @@ class Member:
         """Let it stand still for good, its connections open."""
         self.gone.set()
         if self._daemon is not None:
-            os.kill(self._daemon.pid, signal.SIGSTOP)
+            self._daemon.freeze()
 
     def kill(self) -> None:
         """End it as a power cut would, for good. Does nothing if it does not run."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -75,11 +74,8 @@ class Member:
     def freeze(self, pause: float) -> None:
         """Let it stand still for a while, its connections open."""
         if self._daemon is not None:
-            os.kill(self._daemon.pid, signal.SIGSTOP)
-            try:
+            with self._daemon.frozen():
                 time.sleep(pause)
-            finally:
-                os.kill(self._daemon.pid, signal.SIGCONT)
 
     @contextmanager
     def damaged(self, digest: str) -> Iterator[None]:

@@ -3,11 +3,8 @@
 import hashlib
 import http.client
 import itertools
-import os
 import random
-import signal
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,18 +91,3 @@ def begin_pull():
     yield begin
     for pull in begun:
         pull.close()
-
-
-@contextmanager
-def _frozen(daemon):
-    os.kill(daemon.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(daemon.pid, signal.SIGCONT)
-
-
-@pytest.fixture
-def frozen():
-    """Let a daemon stand still, its connections open, while the context lasts."""
-    return _frozen

@@ -19,12 +19,12 @@ def hold(file):
     return bring_in
 
 
-def test_a_peer_that_freezes_in_the_middle_is_replaced_by_another(cluster, hold, file, begin_pull, frozen):
+def test_a_peer_that_freezes_in_the_middle_is_replaced_by_another(cluster, hold, file, begin_pull):
     node, seed = cluster.nodes[:2]
     victim = cluster.add()
     hold(victim, seed)
     pull = begin_pull(node, file)
-    with frozen(victim):
+    with victim.frozen():
         assert pull.finish() < BOUND
 
 
@@ -37,9 +37,9 @@ def test_a_peer_that_is_killed_in_the_middle_is_replaced_by_another(cluster, hol
     assert pull.finish() < BOUND
 
 
-def test_a_peer_that_was_frozen_before_does_not_keep_a_pull_from_the_others(cluster, hold, file, begin_pull, frozen):
+def test_a_peer_that_was_frozen_before_does_not_keep_a_pull_from_the_others(cluster, hold, file, begin_pull):
     node, seed = cluster.nodes[:2]
     victim = cluster.add()
     hold(victim, seed)
-    with frozen(victim):
+    with victim.frozen():
         assert begin_pull(node, file).finish() < BOUND
