@@ -12,7 +12,8 @@ from typing import Final, Self
 
 from netsim.emulate.processes import run
 from netsim.emulate.registry import Registry
-from netsim.image import Image, ImageWriter, add_file
+from netsim.image import Image
+from netsim.noise import noise_image
 from netsim.soak.member import BusyError, Member
 
 _SEEDED: Final = "soak.example"
@@ -113,11 +114,9 @@ class World:
         run_p2player("secret", "rotate", str(self.secret_file), "--in", f"{seconds}s")
 
     def _make(self, number: int, registry: str) -> Named:
-        writer = ImageWriter(self._root / f"image-{number}")
-        for size in _LAYERS:
-            with writer.layer() as archive:
-                add_file(archive, "data", self._rng.randbytes(self._rng.randint(size // 2, size)))
-        return Named(writer.finish("1", ["true"]), registry, f"soak/app-{number}")
+        layers = [self._rng.randint(size // 2, size) for size in _LAYERS]
+        image = noise_image(self._root / f"image-{number}", layers, self._rng)
+        return Named(image, registry, f"soak/app-{number}")
 
 
 def run_p2player(*arguments: str) -> str:
