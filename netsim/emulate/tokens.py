@@ -5,7 +5,6 @@ https://distribution.github.io/distribution/spec/auth/token/ and .../jwt/
 
 import base64
 import binascii
-import datetime as dt
 import json
 import threading
 import time
@@ -18,7 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
+
+from netsim.emulate.certificates import certificate_of, common_name
 
 _LIFETIME_SECONDS = 300
 
@@ -129,18 +129,8 @@ def _parts(scope: str) -> tuple[str, str, list[str]]:
 
 
 def _self_signed(key: rsa.RSAPrivateKey) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, TokenServer.issuer)])
-    now = dt.datetime.now(dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
+    name = common_name(TokenServer.issuer)
+    return certificate_of(name, name, key.public_key()).sign(key, hashes.SHA256())
 
 
 def _der(certificate: x509.Certificate) -> bytes:
