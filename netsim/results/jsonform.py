@@ -25,7 +25,7 @@ class NoResultError(ValueError):
 def to_json(result: Result) -> str:
     """Return a result on one line. That of a simulation does not tell how long it took: the same options give the same bytes."""
     form = asdict(result)
-    if isinstance(result, DirectoryRun) or result.half == "simulate":
+    if result.half == "simulate":
         del form["seconds"]
     return json.dumps(form | {"figures": figures_to_json(result)}, allow_nan=False)
 

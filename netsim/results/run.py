@@ -95,3 +95,8 @@ class DirectoryRun:
     lookups: tuple[Lookups, ...] = ()
     loads: tuple[Load, ...] = ()
     seconds: float = 0.0
+
+    @property
+    def half(self) -> Half:
+        """The only one that there is of it."""
+        return "simulate"

@@ -32,15 +32,14 @@ def goals(results: Iterable[Result], reasons: Mapping[str, str]) -> str:
     """Return which goals each run met and missed, and why, where that is known."""
     rows = []
     for result in results:
-        half = result.half if isinstance(result, Run) else "simulate"
         asked = verdicts(result)
         if not asked:
             continue
         met = [f"{goal.figure} {goal.found} ({goal.goal})" for goal in asked if goal.is_met]
         missed = [f"{goal.figure} {goal.found} ({goal.goal})" for goal in asked if not goal.is_met]
-        reason = reasons.get(f"{half}.{result.scenario}", "not known yet") if missed else ""
+        reason = reasons.get(f"{result.half}.{result.scenario}", "not known yet") if missed else ""
         found = [", ".join(some).replace("*", r"\*") for some in (met, missed)]
-        rows.append((f"`{result.scenario}`", f"{half}d, {result.options.nodes:,} nodes", *found, reason))
+        rows.append((f"`{result.scenario}`", f"{result.half}d, {result.options.nodes:,} nodes", *found, reason))
     return table(("scenario", "run", "met", "missed", "because"), rows, texts=5)
 
 

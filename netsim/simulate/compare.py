@@ -4,16 +4,16 @@ A recording is what `python -m netsim emulate SCENARIO --json` has printed. The 
 the seconds are compared after which each tenth of the pulls had ended.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from netsim.results.jsonform import from_json
+from netsim.results.figures import durations
+from netsim.results.jsonform import from_json, rollout_of
 from netsim.results.run import Run
-from netsim.scenarios.catalogue import SCENARIOS
-from netsim.scenarios.rollout import Rollout
 from netsim.simulate.crowd import simulate
 from netsim.simulate.parameters import Parameters
 from netsim.sizes import size_text
@@ -59,15 +59,12 @@ def compare(recording: Path, parameters: Parameters = Parameters()) -> Compariso
     recorded = from_json(recording.read_text())
     if not isinstance(recorded, Run) or recorded.half != "emulate":
         raise ValueError(f"{recording} is no recorded emulation of a rollout")
-    rollout = SCENARIOS[recorded.scenario](recorded.options)
-    if not isinstance(rollout, Rollout):
-        raise ValueError(f"{recorded.scenario} is no rollout")  # noqa: TRY004  (it is what the file says)
-    simulated = simulate(rollout, recorded.options, tell=lambda _: None, parameters=parameters)
+    simulated = simulate(rollout_of(recorded), recorded.options, tell=lambda _: None, parameters=parameters)
     return Comparison(recorded, simulated)
 
 
 def _curve(run: Run) -> list[float]:
-    seconds = sorted(pulled.ended - pulled.began for pulled in run.pulls if pulled.ended is not None)
+    seconds = [time for time in durations(run) if math.isfinite(time)]
     if not seconds:
         raise ValueError(f"no pull of {run.scenario} has ended well")
     return [seconds[max(round(share * len(seconds)), 1) - 1] for share in SHARES]
