@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netsim.results.quantiles import gini, peak, quantile
+from netsim.results.quantiles import gini, mean, peak, quantile
 from netsim.results.run import DirectoryRun, Load, Lookups
 from netsim.results.verdict import Verdict, at_least, at_most
 from netsim.scenarios.directory import Directory
@@ -95,7 +95,7 @@ def lookup_figures(row: Lookups) -> LookupFigures:
         nodes=row.nodes,
         dead=row.dead,
         success=row.found / row.lookups if row.lookups else 0.0,
-        hops_mean=sum(row.hops) / len(row.hops) if row.hops else 0.0,
+        hops_mean=mean(row.hops),
         hops_p99=quantile(row.hops, 0.99),
         latency_p50=quantile(row.latencies, 0.5),
         latency_p99=quantile(row.latencies, 0.99),
@@ -108,10 +108,10 @@ def load_figures(row: Load) -> LoadFigures:
     return LoadFigures(
         nodes=row.nodes,
         keys=row.keys,
-        asked_mean=sum(row.asked) / len(row.asked) if row.asked else 0.0,
+        asked_mean=mean(row.asked),
         asked_peak=peak(row.asked),
         asked_gini=gini(row.asked),
-        kept_mean=sum(row.kept) / len(row.kept) if row.kept else 0.0,
+        kept_mean=mean(row.kept),
         kept_peak=peak(row.kept),
         kept_gini=gini(row.kept),
         bytes_per_second=row.bytes_per_second,

@@ -1,4 +1,4 @@
-"""Of many values: the one below which a share of them lies, and how evenly they are spread."""
+"""Of many values: the one below which a share of them lies, their mean, and how evenly they are spread."""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +9,11 @@ def quantile(values: Sequence[float], share: float) -> float:
     if not values:
         raise ValueError("a quantile of nothing")
     return sorted(values)[max(math.ceil(share * len(values)), 1) - 1]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; 0 of nothing."""
+    return sum(values) / len(values) if values else 0.0
 
 
 def peak(values: Sequence[float]) -> float:

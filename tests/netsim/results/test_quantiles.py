@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.results.quantiles import gini, peak, quantile
+from netsim.results.quantiles import gini, mean, peak, quantile
 
 values = st.lists(st.floats(0, 1e9), min_size=1, max_size=50)
 
@@ -29,6 +29,15 @@ def test_a_quantile_is_one_of_the_values_and_grows_with_the_share(some):
     assert found == sorted(found)
     assert found[-1] == max(some)
     assert set(found) <= set(some)
+
+
+@given(values)
+def test_a_mean_is_between_the_smallest_and_the_largest(some):
+    assert min(some) * (1 - 1e-9) <= mean(some) <= max(some) * (1 + 1e-9)
+
+
+def test_nothing_has_the_mean_0():
+    assert mean([]) == 0
 
 
 @given(values)
