@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from netsim.scenarios.options import Options
 from netsim.simulate.crowd import simulate as simulate_rollout
 from netsim.simulate.directory import simulate as simulate_directory
 from netsim.sizes import Size
+from netsim.telling import Tell, teller
 from p2player.errors import P2PlayerError
 
 _INTERRUPTED: Final = 130
@@ -54,7 +54,7 @@ _OPTIONS: Final = (
         help="Also write SCENARIO.json, .txt, .png and .svg there.",
     ),
 )
-Run = Callable[[Scenario, Options, Callable[[str], None]], Result]
+Run = Callable[[Scenario, Options, Tell], Result]
 
 
 def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -87,7 +87,7 @@ def list_scenarios() -> None:
 def emulate(name: str, as_json: bool, output: Path | None, **options: float) -> None:
     """Run a scenario with real daemons, each on a host of its own with a shaped link. Needs root; 4 to 48 nodes."""
 
-    def run(scenario: Scenario, options: Options, tell: Callable[[str], None]) -> Result:
+    def run(scenario: Scenario, options: Options, tell: Tell) -> Result:
         if isinstance(scenario, Directory):
             raise click.UsageError(f"{name} is simulated only: python -m netsim simulate {name}")
         return emulate_rollout(scenario, options, tell=tell)
@@ -100,7 +100,7 @@ def emulate(name: str, as_json: bool, output: Path | None, **options: float) -> 
 def simulate(name: str, as_json: bool, output: Path | None, **options: float) -> None:
     """Run a scenario with the real code of each node in virtual time. The same options give the same result."""
 
-    def run(scenario: Scenario, options: Options, tell: Callable[[str], None]) -> Result:
+    def run(scenario: Scenario, options: Options, tell: Tell) -> Result:
         if isinstance(scenario, Directory):
             return simulate_directory(scenario, options, tell=tell)
         return simulate_rollout(scenario, options, tell=tell)
@@ -124,7 +124,7 @@ _RESULTS: Final = click.option(
 def run_all(small: bool, results: Path) -> None:
     """Run the whole set, emulated and simulated. A run that fails is told, and ends no other."""
     with _failing():
-        run_set(small_set() if small else whole_set(), results, _teller())
+        run_set(small_set() if small else whole_set(), results, teller(digits=1))
 
 
 @main.command()
@@ -143,22 +143,13 @@ def _carry_out(run: Run, name: str, options: dict[str, int | float], as_json: bo
         nodes=int(options["nodes"]), seed=int(options["seed"]), size=int(options["size"]), rate=float(options["rate"])
     )
     with _failing():
-        result = run(SCENARIOS[name](chosen), chosen, _teller())
+        result = run(SCENARIOS[name](chosen), chosen, teller(digits=1))
         if output is not None:
             write_files(result, output, name)
         if as_json:
             print(to_json(result))
         else:
             print_result(result, _console())
-
-
-def _teller() -> Callable[[str], None]:
-    began = time.monotonic()
-
-    def tell(what: str) -> None:
-        print(f"{time.monotonic() - began:6.1f} s  {what}", file=sys.stderr, flush=True)
-
-    return tell
 
 
 @contextmanager

@@ -16,10 +16,11 @@ from netsim.emulate.measure import Meter
 from netsim.emulate.member import Member
 from netsim.emulate.needs import CannotEmulateError, require
 from netsim.emulate.strikes import strike
-from netsim.emulate.world import Tell, World, reference_of, world_of
+from netsim.emulate.world import World, reference_of, world_of
 from netsim.results.run import Pulled, Run
 from netsim.scenarios.options import Options
 from netsim.scenarios.rollout import Pull, Rollout
+from netsim.telling import Tell
 from p2player.errors import DaemonUnreachable, P2PlayerError
 from p2player.tasks import Tasks
 

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 
-from netsim.emulate.world import Tell, World
+from netsim.emulate.world import World
 from netsim.scenarios.rollout import Fault, Kill, Partition, RegistryDown, Start
+from netsim.telling import Tell
 
 At = Callable[[float], Awaitable[None]]
 """Waits until so many seconds of the scenario have passed."""

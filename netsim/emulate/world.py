@@ -1,7 +1,7 @@
 """All that is there when the clock of an emulated rollout starts: hosts, the registry, images, and nodes that know each other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from netsim.noise import noise_image
 from netsim.scenarios.network import Network
 from netsim.scenarios.rollout import Rollout, Start
 from netsim.sizes import size_text
+from netsim.telling import Tell
 
 NAME: Final = "netsim.example"
 """The registry's name, which nobody can look up."""
@@ -23,8 +24,6 @@ _AT_ONCE: Final = 4
 """How many nodes are started together: each takes most of a second of a core."""
 _KNOWN: Final = 8
 """How many others a node has to know before the clock starts, where there are as many."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

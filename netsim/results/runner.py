@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from netsim.results.collection import Cost, load_costs, save_costs
 from netsim.results.sets import Entry
+from netsim.telling import Tell
 
 _LONGEST: Final[dict[str, float]] = {"emulate": 300.0, "simulate": 600.0}
 """Seconds after which a run is ended."""
@@ -18,7 +19,7 @@ _TO_END: Final = 60.0
 """Seconds that a run has for ending what it started."""
 
 
-def run_set(entries: Sequence[Entry], directory: Path, tell: Callable[[str], None]) -> None:
+def run_set(entries: Sequence[Entry], directory: Path, tell: Tell) -> None:
     """Run all, write the result of each and what it cost into a directory; a run that fails is told, and there. Raises OSError."""
     directory.mkdir(parents=True, exist_ok=True)
     costs = load_costs(directory)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ from netsim.simulate.node import PORT, SWARM_PORT, SimulatedNode
 from netsim.simulate.parameters import Parameters
 from netsim.simulate.puller import fetch
 from netsim.simulate.world import Blob, World
+from netsim.telling import Tell
 from p2player.dht.records import NodeAddress
 from p2player.errors import P2PlayerError
 from p2player.peer.identity import NodeId
@@ -30,9 +31,6 @@ from p2player.tasks import Tasks
 
 if TYPE_CHECKING:
     from p2player.dht.discovery import Discovery
-
-Tell = Callable[[str], None]
-"""Takes a line about how far it is."""
 
 _LONGEST: Final = 20.0
 """Times the bound, and so many seconds more, after which what has not come is given up."""

@@ -1,16 +1,13 @@
 """Runs the scenarios about the DHT alone."""
 
 import time
-from collections.abc import Callable
 
 from netsim.results.run import DirectoryRun, Load, Lookups
 from netsim.scenarios.directory import Directory
 from netsim.scenarios.options import Options
 from netsim.simulate.loads import watch_hot_key, watch_many_keys, watch_steady_state
 from netsim.simulate.lookups import watch_lookups
-
-Tell = Callable[[str], None]
-"""Takes a line about how far it is."""
+from netsim.telling import Tell
 
 
 def simulate(directory: Directory, options: Options, *, tell: Tell) -> DirectoryRun:

@@ -6,7 +6,6 @@ import secrets
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from netsim.emulate.processes import ProgramError
 from netsim.soak.run import soak
+from netsim.telling import teller
 
 
 @click.command()
@@ -28,11 +28,7 @@ def main(minutes: float, nodes: int, images: int, seed: int | None, as_json: boo
     """Run real nodes under random pulls, evictions and faults. Exits with 1 if anything grew or was wrong."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
-    began = time.monotonic()
-
-    def tell(what: str) -> None:
-        print(f"{time.monotonic() - began:6.0f} s  {what}", file=sys.stderr)
-
+    tell = teller(digits=0)
     tell(f"seed {seed}")
     try:
         # Short, since the paths of the control sockets below it must be.

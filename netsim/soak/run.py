@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -17,6 +17,7 @@ from netsim.soak.gauges import Sample, Watch, left_over, sample, trends
 from netsim.soak.member import BusyError, Member
 from netsim.soak.report import Course, Report
 from netsim.soak.world import World
+from netsim.telling import Tell
 from p2player.errors import P2PlayerError
 
 _AT_ONCE: Final = 6
@@ -26,9 +27,7 @@ _ROTATION: Final = 10  # seconds
 _VARYING: Final = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{40}|\d{4,}")
 
 
-def soak(
-    directory: Path, *, seconds: float, size: int, seed: int, images: int, tell: Callable[[str], object]
-) -> Report:
+def soak(directory: Path, *, seconds: float, size: int, seed: int, images: int, tell: Tell) -> Report:
     """Return what came of size nodes under random actions for so many seconds. Everything has ended by then.
 
     tell hears what is being done. Raises ProgramError if the nodes or the registry do not even start.
