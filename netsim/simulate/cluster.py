@@ -64,7 +64,7 @@ class Cluster:
         """Return node number, which now runs, and has joined through another if one is given."""
         node = SimulatedNode(
             host_of(number),
-            SimulatedIdentity(hashlib.sha256(f"{self.seed} identity {number}".encode()).digest()),
+            SimulatedIdentity(key_of(self.seed, number)),
             now_ms=self.now_ms,
             open_datagrams=self.network.open,
             rng=self.random(f"node {number}"),
@@ -139,6 +139,11 @@ def run(
 
 def _size_of(datagram: Any) -> int:
     return size_of(datagram.message)
+
+
+def key_of(seed: int, number: int) -> bytes:
+    """Return the public key of node number."""
+    return hashlib.sha256(f"{seed} identity {number}".encode()).digest()
 
 
 def host_of(number: int) -> str:

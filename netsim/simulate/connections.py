@@ -1,5 +1,6 @@
 """Connections of swarms as columns of numbers: whom they lead from and to, and which pieces are asked for over each."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,13 @@ _COLUMNS: Final = (
     "is_due",
     "retry",
 )
+
+
+def double(table: object, columns: Iterable[str]) -> None:
+    """Give these columns of a table room for twice as many rows; there are zeros in the new ones."""
+    for name in columns:
+        old = getattr(table, name)
+        setattr(table, name, np.concatenate([old, np.zeros_like(old)]))
 
 
 class Connections:
@@ -65,9 +73,7 @@ class Connections:
             index = self._known[target, source] = self._used
             self._used += 1
             if index >= len(self.target):
-                for name in _COLUMNS:
-                    old = getattr(self, name)
-                    setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
+                double(self, _COLUMNS)
             self._into.setdefault(target, []).append(index)
             self._into_as_array.pop(target, None)
             self._out.setdefault(source, []).append(index)

@@ -1,7 +1,6 @@
 """Runs rollouts in virtual time: real nodes' decisions, over a model of the links and of libtorrent."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from netsim.results.run import Pulled, Run, Traffic
 from netsim.scenarios.options import Options
 from netsim.scenarios.rollout import Fault, Kill, Partition, Pull, RegistryDown, Rollout, Start
 from netsim.simulate.board import Board, BoardDiscovery
-from netsim.simulate.cluster import Cluster, host_of, number_of, run
+from netsim.simulate.cluster import Cluster, host_of, key_of, number_of, run
 from netsim.simulate.flows import REGISTRY, Flows, share
 from netsim.simulate.member import Member
 from netsim.simulate.net import of_zones, partition
@@ -231,7 +230,7 @@ class _Crowd:
         return Member(number, NodeId(node.neighbour.node_id), node, self._world)
 
     def _member_at(self, board: Board, number: int) -> Member:
-        key = hashlib.sha256(f"{self._options.seed} identity {number}".encode()).digest()
+        key = key_of(self._options.seed, number)
         discovery = BoardDiscovery(board, key, NodeAddress(host_of(number), PORT, SWARM_PORT))
         # Nobody asks it for names.
         return Member(number, NodeId.of(key), cast("Discovery", discovery), self._world)

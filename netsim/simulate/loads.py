@@ -6,9 +6,8 @@ from typing import Final
 
 from netsim.results.run import Load, Lookups
 from netsim.scenarios.directory import Directory
-from netsim.simulate.cluster import Cluster, run
-from netsim.simulate.lookups import ROOT, SIZE, Outcome, digest_of, look_up, look_up_all, row
-from netsim.simulate.net import spread
+from netsim.simulate.cluster import Cluster
+from netsim.simulate.lookups import ROOT, SIZE, Outcome, digest_of, look_up, look_up_all, row, run_in
 from netsim.simulate.node import SimulatedNode
 
 _WEIGHED: Final = 4  # nodes; how much memory one takes differs little from the next
@@ -40,7 +39,7 @@ def watch_hot_key(directory: Directory, nodes: int, seed: int) -> tuple[Lookups,
         sent = cluster.network.bytes - before
         return row(nodes, 0.0, outcomes), _load(cluster, 1, sent, asyncio.get_running_loop().time())
 
-    return run(scenario, seed=seed, latency=spread(*directory.latency, seed), loss=directory.loss)
+    return run_in(directory, scenario, seed)
 
 
 def watch_many_keys(directory: Directory, nodes: int, seed: int) -> tuple[Lookups, Load]:
@@ -56,7 +55,7 @@ def watch_many_keys(directory: Directory, nodes: int, seed: int) -> tuple[Lookup
         sent = cluster.network.bytes - before
         return row(nodes, 0.0, outcomes), _load(cluster, directory.keys, sent, asyncio.get_running_loop().time())
 
-    return run(scenario, seed=seed, latency=spread(*directory.latency, seed), loss=directory.loss)
+    return run_in(directory, scenario, seed)
 
 
 def watch_steady_state(directory: Directory, nodes: int, seed: int) -> Load:
@@ -75,7 +74,7 @@ def watch_steady_state(directory: Directory, nodes: int, seed: int) -> Load:
         memory = sum(node.directory_bytes for node in everybody[:_WEIGHED]) / len(everybody[:_WEIGHED])
         return _load(cluster, nodes * directory.keys, sent, directory.seconds, memory=memory, before=answered)
 
-    return run(scenario, seed=seed, latency=spread(*directory.latency, seed), loss=directory.loss)
+    return run_in(directory, scenario, seed)
 
 
 def _load(

@@ -1,9 +1,9 @@
 """Whether what was announced is found, how fast, and with how many questions."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from netsim.results.run import Lookups
 from netsim.scenarios.directory import Directory
@@ -11,6 +11,8 @@ from netsim.simulate.cluster import Cluster, run
 from netsim.simulate.net import spread
 from netsim.simulate.node import SimulatedNode
 from p2player.oci.digest import Digest
+
+T = TypeVar("T")
 
 SIZE: Final = 1 << 20
 ROOT: Final = bytes(32)
@@ -39,6 +41,11 @@ def watch_lookups(directory: Directory, nodes: int, dead: float, seed: int) -> L
         cluster.kill(doomed)
         return row(nodes, dead, await look_up_all(cluster, holders, survivors, directory.lookups))
 
+    return run_in(directory, scenario, seed)
+
+
+def run_in(directory: Directory, scenario: Callable[[Cluster], Coroutine[Any, Any, T]], seed: int) -> T:
+    """Return what scenario returns in a cluster with the links of directory."""
     return run(scenario, seed=seed, latency=spread(*directory.latency, seed), loss=directory.loss)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from netsim.simulate.connections import Connections
+from netsim.simulate.connections import Connections, double
 from netsim.simulate.copies import Copies
 from netsim.simulate.flows import REGISTRY, Bools, Floats, Flows, Ints, Links
 from netsim.simulate.parameters import Parameters
@@ -369,9 +369,7 @@ class Swarms:
             self._row[copy] = row = self._rows
             self._rows += 1
             if row >= len(self._copy):
-                for name in _COLUMNS:
-                    old = getattr(self, name)
-                    setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
+                double(self, _COLUMNS)
             self._copy[row] = copy
             self._have[row, self._count[copy] :] = True
         return int(self._row[copy])
