@@ -23,8 +23,8 @@ from netsim.scenarios.options import Options
 from netsim.scenarios.rollout import Rollout
 from netsim.sizes import MIB, size_text
 
-_NODES: Final = 16
-_RATE: Final = 50.0  # Mbit/s each way
+NODES: Final = 16
+RATE: Final = 50.0  # Mbit/s each way
 _LARGEST: Final = 256 * MIB
 _REPOSITORY: Final = "team/app"
 _TOOLS: Final = ("ip", "tc", "nsenter", "docker-registry", "skopeo", "curl")
@@ -32,15 +32,15 @@ _TOOLS: Final = ("ip", "tc", "nsenter", "docker-registry", "skopeo", "curl")
 
 def cold_crowd(workspace: Workspace) -> Iterator[Outcome]:
     """Yield times and copies of nodes that pull at once what only their registry has."""
-    subject = f"{_NODES} nodes at once, nobody has it"
+    subject = f"{NODES} nodes at once, nobody has it"
     if reason := not_root() or missing(*_TOOLS):
         yield Skipped(subject, reason)
         return
     options = _options(workspace)
     crowd, alone = crowds.cold(options), crowds.cold(replace(options, nodes=1))
     plain = _curl(workspace, crowd)
-    single = _emulate(workspace, alone, options)
-    run = _emulate(workspace, crowd, options)
+    single = emulated(workspace, alone, options)
+    run = emulated(workspace, crowd, options)
     what = size_text(options.size)
     yield Figure(f"{what}, one node alone", SECONDS, Samples.of(durations(single)), Plain("curl", Samples.of([plain])))
     yield from _times(f"{what}, {subject}", crowd, run, plain)
@@ -49,14 +49,14 @@ def cold_crowd(workspace: Workspace) -> Iterator[Outcome]:
 
 def warm_crowd(workspace: Workspace) -> Iterator[Outcome]:
     """Yield times and copies of nodes that pull at once what one of them has, and no registry."""
-    subject = f"{_NODES} nodes at once, one has it"
+    subject = f"{NODES} nodes at once, one has it"
     if reason := not_root() or missing(*_TOOLS):
         yield Skipped(subject, reason)
         return
     options = _options(workspace)
     crowd = crowds.warm(options)
     plain = _curl(workspace, crowd)
-    run = _emulate(workspace, crowd, options)
+    run = emulated(workspace, crowd, options)
     what = size_text(options.size)
     yield from _times(f"{what}, {subject}", crowd, run, plain)
     copies = run.traffic[0].sent / options.size
@@ -79,10 +79,11 @@ def _at_most(limit: float | None) -> AtMost | None:
 
 
 def _options(workspace: Workspace) -> Options:
-    return Options(_NODES, SystemRandom().getrandbits(32), min(workspace.size, _LARGEST), _RATE)
+    return Options(NODES, SystemRandom().getrandbits(32), min(workspace.size, _LARGEST), RATE)
 
 
-def _emulate(workspace: Workspace, rollout: Rollout, options: Options) -> Run:
+def emulated(workspace: Workspace, rollout: Rollout, options: Options) -> Run:
+    """Return what has become of a rollout with real daemons. Raises what `emulate` raises."""
     return emulate(rollout, options, tell=lambda text: workspace.say(f"{rollout.name}: {text}"))
 
 
@@ -90,9 +91,8 @@ def _curl(workspace: Workspace, crowd: Rollout) -> float:
     """Return the seconds that curl takes for all layers of the image from a registry alone, one after the other."""
     workspace.say(f"{crowd.name}: curl alone")
     image = noise_image(workspace.path("image"), crowd.images[0].layers, SystemRandom())
-    root, target = workspace.path("registry"), workspace.path("curl")
-    root.mkdir()
-    with Hosts(2, rate_mbit=_RATE) as net, Registry(root, host=net.hosts[0]) as registry:
+    target = workspace.path("curl")
+    with Hosts(2, rate_mbit=RATE) as net, Registry(workspace.directory_for("registry"), host=net.hosts[0]) as registry:
         registry.fill(image, f"{_REPOSITORY}:1")
         urls = [f"{registry.url}/v2/{_REPOSITORY}/blobs/{layer}" for layer in image.layers]
         seconds = sum(curl(url, target, host=net.hosts[1]) for url in urls)

@@ -47,18 +47,14 @@ def load(workspace: Workspace) -> Iterator[Outcome]:
         return
     workspace.say(f"load: making an image of {_LAYERS} layers")
     image = noise_image(workspace.path("image"), (_LAYER_SIZE,) * _LAYERS, SystemRandom())
-    root = workspace.path("registry")
-    root.mkdir()
-    with Registry(root) as registry:
+    with Registry(workspace.directory_for("registry")) as registry:
         registry.fill(image, f"{_REPOSITORY}:1")
         urls = workspace.path("urls")
         workspace.say(f"load: {_SUBJECT} through p2player")
         with workspace.daemon("--upstream", f"{registry.name}={registry.url}") as node:
             ours = _measure(node.registry, node.pid, registry, image, urls)
         workspace.say(f"load: {_SUBJECT} through docker-registry")
-        cache = workspace.path("cache")
-        cache.mkdir()
-        with Registry(cache, proxy_of=registry.url) as proxy:
+        with Registry(workspace.directory_for("cache"), proxy_of=registry.url) as proxy:
             plain = _measure(proxy.name, proxy.pid, registry, image, urls)
 
     def figure(what: str, unit: Unit, name: str, scale: float = 1, target: Target | None = None) -> Figure:

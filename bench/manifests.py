@@ -19,8 +19,7 @@ _LIMIT: Final = 20  # milliseconds
 def manifests(workspace: Workspace) -> Iterator[Outcome]:
     """Yield the latencies of many manifests, each asked for once of a node, by tag and by digest."""
     workspace.say(f"manifests: {_IMAGES} images in a cluster of {_NODES} nodes")
-    directory = workspace.path("cluster")
-    directory.mkdir()
+    directory = workspace.directory_for("cluster")
     with LocalCluster(directory, _NODES) as cluster:
         images = {f"{number}": _seed_image(workspace, cluster.nodes[0], f"{number}") for number in range(_IMAGES)}
         by_tag, by_digest = cluster.nodes[-2:]

@@ -49,8 +49,7 @@ def _figures(
     workspace: Workspace, what: str, image: Image, places: Sequence[tuple[str, float | None]]
 ) -> Iterator[Figure]:
     for place, rate in places:
-        root = workspace.path("registry")
-        root.mkdir()
+        root = workspace.directory_for("registry")
         with Hosts(2, rate_mbit=rate) as net, Registry(root, host=net.hosts[0]) as registry:
             registry.fill(image, _REPOSITORY)
             with net.hosts[1].entered():
@@ -81,8 +80,7 @@ def _through(workspace: Workspace, registry: Registry) -> float:
 
 def _pull(workspace: Workspace, registry: Registry, *mirrored: Mirrored) -> float:
     """Return the seconds that a new containerd takes."""
-    root = workspace.path("containerd")
-    root.mkdir()
+    root = workspace.directory_for("containerd")
     with Containerd(root, mirrored) as runtime:
         os.sync()
         began = time.perf_counter()

@@ -52,6 +52,12 @@ class Workspace:
         """Return a path that nothing is at yet, short enough for a control socket below it."""
         return self.directory / f"{name}{next(self._numbers)}"
 
+    def directory_for(self, name: str) -> Path:
+        """Return a new, empty directory."""
+        path = self.path(name)
+        path.mkdir()
+        return path
+
     def blob(self, size: int) -> Blob:
         """Return a new file of random bytes."""
         path, hasher = self.path("blob"), hashlib.sha256()
