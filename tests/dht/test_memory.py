@@ -4,14 +4,14 @@ import pytest
 
 from p2player.dht.memory import MemoryCodec, unpack_simulated
 from p2player.dht.records import RecordError, unpack_record
-from p2player.dht.wire import Address, Codec, DatagramError, FindNodes, Message, Neighbour, Ping, Reply, Store
+from p2player.dht.wire import Codec, DatagramError, Message
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, SimulatedIdentity
 from p2player.peer.keyring import Keyring
 from p2player.peer.secret import ClusterSecret
+from tests.dht.messages import BODIES
 
 LAYER = Digest.of(b"layer")
-HERE = Address("10.0.0.1", 7400)
 
 
 @pytest.fixture(params=["sealed", "memory"])
@@ -19,15 +19,7 @@ def codec(request):
     return MemoryCodec() if request.param == "memory" else Codec(Keyring.of(ClusterSecret(b"of this cluster")))
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        Ping(),
-        FindNodes(bytes(20)),
-        Store(b"record"),
-        Reply(HERE, (Neighbour(b"n" * 20, HERE),), (b"record",), 3),
-    ],
-)
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)
 def test_message_comes_out_as_it_went_in_and_its_seal_closes_the_reply(codec, body):
     message = Message(b"12345678", bytes(32), 1_800_000_000_000, body)
     came, seal = codec.decode(codec.encode(message))

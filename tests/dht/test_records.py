@@ -21,6 +21,16 @@ from p2player.peer.identity import Identity
 
 SIGNER = Identity.from_seed(bytes(32))
 EPOCH = 1_800_000_000_000
+RECORD = Provider.make(
+    SIGNER,
+    digest=Digest.of(b"layer"),
+    size=1,
+    root=b"",
+    address=NodeAddress("10.0.0.1", 1, 2),
+    complete=True,
+    issued=EPOCH,
+    expires=EPOCH + 1,
+)
 times = st.integers(0, 2**50)
 ports = st.integers(1, 65535)
 digests = st.builds(Digest.of, st.binary(max_size=8), st.sampled_from(["sha256", "sha384", "sha512"]))
@@ -88,16 +98,7 @@ def test_random_bytes_are_no_record(raw):
 
 @given(st.data())
 def test_any_changed_byte_is_noticed(data):
-    raw = Provider.make(
-        SIGNER,
-        digest=Digest.of(b"layer"),
-        size=1,
-        root=b"",
-        address=NodeAddress("10.0.0.1", 1, 2),
-        complete=True,
-        issued=EPOCH,
-        expires=EPOCH + 1,
-    ).pack()
+    raw = RECORD.pack()
     position = data.draw(st.integers(0, len(raw) - 1))
     changed = bytearray(raw)
     changed[position] ^= data.draw(st.integers(1, 255))
@@ -119,22 +120,12 @@ def test_well_formed_msgpack_of_the_wrong_shape_is_no_record(value, signature):
 
 @given(st.data())
 def test_record_with_one_field_of_any_other_value_is_refused(data):
-    record = Provider.make(
-        SIGNER,
-        digest=Digest.of(b"layer"),
-        size=1,
-        root=b"",
-        address=NodeAddress("10.0.0.1", 1, 2),
-        complete=True,
-        issued=EPOCH,
-        expires=EPOCH + 1,
-    )
-    fields = unpack(record.pack()[:-64])
+    fields = unpack(RECORD.pack()[:-64])
     position = data.draw(st.integers(0, len(fields) - 1))
     value = data.draw(values.filter(lambda value: value != fields[position]))
     fields[position] = value
     with pytest.raises(RecordError):
-        unpack_record(pack(fields) + record.signature)
+        unpack_record(pack(fields) + RECORD.signature)
 
 
 def test_second_spelling_of_the_same_record_is_refused(provider):

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from p2player.dht.wire import (
     Neighbour,
     Ping,
     Reply,
+    Request,
     Store,
     WrongTime,
     neighbours_that_fit,
@@ -24,6 +27,7 @@ from p2player.dht.wire import (
 )
 from p2player.peer.keyring import Keyring
 from p2player.peer.secret import ClusterSecret
+from tests.dht.messages import BODIES
 
 CODEC = Codec(Keyring.of(ClusterSecret(b"of this cluster")))
 OTHER = Codec(Keyring.of(ClusterSecret(b"of another cluster")))
@@ -63,6 +67,10 @@ def sealed(plain: bytes) -> bytes:
 def opened(datagram: bytes) -> Message:
     message, _ = CODEC.decode(datagram)
     return message
+
+
+def test_samples_are_of_every_kind():
+    assert {type(body) for body in BODIES} == {*get_args(Request), Reply, WrongTime}
 
 
 @given(messages)

@@ -8,26 +8,12 @@ from p2player.dht.node import DhtNode
 from p2player.dht.packing import pack, unpack
 from p2player.dht.records import MAX_RECORD, NameRecord, NodeAddress, Provider, RecordError, unpack_record
 from p2player.dht.state import State
-from p2player.dht.wire import (
-    MAX_DATAGRAM,
-    Address,
-    Codec,
-    DatagramError,
-    FindName,
-    FindNodes,
-    FindProviders,
-    ListNames,
-    Message,
-    Neighbour,
-    Ping,
-    Reply,
-    Store,
-    WrongTime,
-)
+from p2player.dht.wire import MAX_DATAGRAM, Address, Codec, DatagramError, Message, Neighbour, Reply, Store
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity
 from p2player.peer.keyring import Keyring
 from p2player.peer.secret import ClusterSecret
+from tests.dht.messages import BODIES, HERE, KEY
 from tests.fuzz.scratch import as_file
 from tests.fuzz.shapes import MSGPACK
 from tests.fuzz.target import Target
@@ -59,17 +45,10 @@ _NAME = NameRecord.make(
     issued=_NOW,
     upstream=True,
 )
-_KEY = bytes(20)
-_ADDRESS = Address("10.0.0.1", 7400)
 _BODIES = (
-    Ping(),
-    FindNodes(_KEY),
-    FindProviders(_KEY, 3, 0),
-    FindName(_KEY, "1"),
-    ListNames(_KEY, ""),
+    *BODIES,
     Store(_PROVIDER.pack()),
-    WrongTime(_ADDRESS),
-    Reply(_ADDRESS, (Neighbour(_KEY, Address("2001:db8::1", 1)),), (_NAME.pack(),), 1),
+    Reply(HERE, (Neighbour(KEY, Address("2001:db8::1", 1)),), (_NAME.pack(),), 1),
 )
 _MESSAGES = tuple(Message(bytes(8), _SIGNER.public_key, _NOW, body) for body in _BODIES)
 
@@ -133,7 +112,7 @@ def _record(body: bytes) -> None:
     assert record.pack() == raw
     assert len(raw) <= MAX_RECORD
     assert record.node_id == _SIGNER.node_id
-    assert len(record.key) == len(_KEY)
+    assert len(record.key) == len(KEY)
 
 
 def _unsigned_record(data: bytes) -> None:
