@@ -87,6 +87,9 @@ class _Signed:
         """The signer's id."""
         return NodeId.of(self.public_key)
 
+    def _signature_of(self, identity: Identity) -> bytes:
+        return identity.sign(_CONTEXT + self._body())
+
     def _body(self) -> bytes:
         raise NotImplementedError
 
@@ -130,7 +133,7 @@ class Provider(_Signed):
     ) -> Self:
         """Return the record of these facts, signed by identity."""
         unsigned = cls(identity.public_key, digest, size, root, address, complete, issued, expires, withdrawn, private)
-        return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))
+        return replace(unsigned, signature=unsigned._signature_of(identity))
 
     @property
     def key(self) -> bytes:
@@ -207,7 +210,7 @@ class NameRecord(_Signed):
     ) -> Self:
         """Return the record of these facts, signed by identity."""
         unsigned = cls(identity.public_key, scope, name, digest, media_type, size, issued, withdrawn, upstream)
-        return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))
+        return replace(unsigned, signature=unsigned._signature_of(identity))
 
     @property
     def key(self) -> bytes:
@@ -217,7 +220,7 @@ class NameRecord(_Signed):
     def dated(self, identity: Identity, issued: int) -> Self:
         """Return the same statement made at another time, signed by identity, whose it must be."""
         unsigned = replace(self, issued=issued)
-        return replace(unsigned, signature=identity.sign(_CONTEXT + unsigned._body()))  # noqa: SLF001  (its own type)
+        return replace(unsigned, signature=unsigned._signature_of(identity))  # noqa: SLF001  (its own type)
 
     @property
     def rank(self) -> tuple[int, bytes]:
