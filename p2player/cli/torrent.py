@@ -9,7 +9,7 @@ from p2player.cli.options import ask, configured
 from p2player.cli.output import Output
 from p2player.config import Config
 from p2player.errors import BadInput
-from p2player.oci.blobwriter import StagedFile, disk_errors
+from p2player.oci.blobwriter import write_file
 from p2player.oci.digest import Digest
 
 _ROOT_CERTIFICATE = b"8:ssl-cert"
@@ -34,18 +34,8 @@ def command(output: Output, config: Config, digest: str, path: str | None) -> No
         sys.stdout.buffer.write(torrent)
         return
     target = Path(path or f"{blob.short}.torrent")
-    _write(target, torrent)
+    write_file(target, torrent)
     output.data({"digest": str(blob), "output": str(target)})
     output.line(f"wrote {target}")
     if _ROOT_CERTIFICATE in torrent:
         output.line("Only nodes with the secret of this cluster can use it: its swarms ask for certificates.")
-
-
-def _write(path: Path, content: bytes) -> None:
-    staged = StagedFile(path)
-    try:
-        with disk_errors():
-            staged.write(content)
-            staged.keep()
-    finally:
-        staged.drop()

@@ -100,6 +100,17 @@ class StagedFile:
         self._staging.unlink(missing_ok=True)
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """Make data the content of path, over any file there. Raises BadInput if there can be none, DiskFull, StorageError."""
+    staged = StagedFile(path)
+    try:
+        with disk_errors():
+            staged.write(data)
+            staged.keep()
+    finally:
+        staged.drop()
+
+
 @contextmanager
 def disk_errors() -> Iterator[None]:
     """Raise what the operating system says about the disk as DiskFull or StorageError."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from p2player.errors import BadInput, InvalidArchive
-from p2player.oci.blobwriter import BlobWriter, StagedFile, disk_errors
+from p2player.oci.blobwriter import BlobWriter, StagedFile, disk_errors, write_file
 from p2player.oci.digest import Digest
 from p2player.oci.jsonobject import parse_json
 from p2player.oci.layout import INDEX, LAYOUT, REF_NAME, blob_name
@@ -73,9 +73,9 @@ class LayoutDestination:
                 staged.replace(placed)
                 self._placed.append(placed)
             if not (self._path / LAYOUT).exists():
-                self._replace(LAYOUT, _LAYOUT_VERSION)
+                write_file(self._path / LAYOUT, _LAYOUT_VERSION)
                 self._placed.append(self._path / LAYOUT)
-            self._replace(INDEX, _index(self._with_others(_entry(self._root, self._name))))
+            write_file(self._path / INDEX, _index(self._with_others(_entry(self._root, self._name))))
             self._placed.clear()
             self._is_new = False
             self._staging.rmdir()
@@ -90,14 +90,6 @@ class LayoutDestination:
 
     def _staged(self, digest: Digest) -> Path:
         return self._staging / str(digest)
-
-    def _replace(self, name: str, content: bytes) -> None:
-        staged = StagedFile(self._path / name)
-        try:
-            staged.write(content)
-            staged.keep()
-        finally:
-            staged.drop()
 
     def _with_others(self, entry: dict[str, Any]) -> list[dict[str, Any]]:
         """Return entry behind the index's entries for other images: other names, or unnamed with another digest."""

@@ -4,7 +4,7 @@ from contextlib import suppress
 import pytest
 
 from p2player.errors import BadInput, DigestMismatch, DiskFull, StorageError
-from p2player.oci.blobwriter import BlobWriter, StagedFile, disk_errors
+from p2player.oci.blobwriter import BlobWriter, StagedFile, disk_errors, write_file
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import Descriptor
 
@@ -108,3 +108,20 @@ def test_paths_that_cannot_be_written_are_refused_at_once(tmp_path):
         StagedFile(tmp_path)
     with pytest.raises(BadInput, match="No such file or directory"):
         StagedFile(tmp_path / "none" / "file")
+
+
+def test_a_written_file_takes_the_place_of_another(tmp_path):
+    (tmp_path / "file").write_bytes(b"old and longer")
+    write_file(tmp_path / "file", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"new")]
+
+
+def test_a_file_that_cannot_be_written_leaves_the_other_and_nothing_beside_it(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "file").write_bytes(b"old")
+    monkeypatch.setattr(StagedFile, "write", full)
+    with pytest.raises(DiskFull):
+        write_file(tmp_path / "file", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"old")]

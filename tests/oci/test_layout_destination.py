@@ -85,7 +85,11 @@ def test_a_commit_that_fails_can_still_be_discarded(tmp_path, make_image, write_
     write_all(LayoutDestination(tmp_path), make_image(b"1"), "one")
     before = {path for path in tmp_path.rglob("*") if path.is_file()}
     destination = LayoutDestination(tmp_path)
-    monkeypatch.setattr(destination, "_replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+
+    def full(*_):
+        raise OSError(28, "No space left")
+
+    monkeypatch.setattr("p2player.oci.layout_destination.write_file", full)
 
     with pytest.raises(DiskFull):
         write_all(destination, make_image(b"2"), "two")
