@@ -15,7 +15,7 @@ from p2player.errors import InvalidConfig
 from p2player.peer.tlsfiles import TlsFiles
 from p2player.pull.publishers import Rule, read_publishers
 from p2player.runtime.containerd import read_roots
-from p2player.upstream.reading import merged, read_path, read_upstreams
+from p2player.upstream.reading import merged, read_path, read_text, read_upstreams
 from p2player.upstream.settings import UpstreamSettings
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -284,14 +284,8 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def _text(raw: object) -> str:
-    if not isinstance(raw, str) or not raw:
-        raise InvalidConfig(f"text is needed here, not {raw!r}")
-    return raw
-
-
 def _address(raw: object) -> HostPort:
-    return HostPort.parse(_text(raw))
+    return HostPort.parse(read_text(raw))
 
 
 def _join(raw: object) -> tuple[HostPort, ...]:
@@ -311,7 +305,7 @@ def _switch(raw: object) -> bool:
 
 
 def _log_level(raw: object) -> str:
-    level = _text(raw).lower()
+    level = read_text(raw).lower()
     if level not in LOG_LEVELS:
         raise InvalidConfig(f"not a log level: {level[:40]!r}", hint=f"one of {', '.join(LOG_LEVELS)}")
     return level

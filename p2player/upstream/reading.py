@@ -91,7 +91,8 @@ def _registry(name: str) -> str:
         raise InvalidConfig(error.message, hint=hint) from error
 
 
-def _text(raw: object) -> str:
+def read_text(raw: object) -> str:
+    """Return the text of a setting, which is not empty. Raises InvalidConfig."""
     if not isinstance(raw, str) or not raw:
         raise InvalidConfig(f"text is needed here, not {raw!r}")
     return raw
@@ -99,7 +100,7 @@ def _text(raw: object) -> str:
 
 def read_path(raw: object) -> Path:
     """Return the path that a setting spells, `~` resolved. Raises InvalidConfig."""
-    text = _text(raw)
+    text = read_text(raw)
     if "\0" in text:
         raise InvalidConfig(f"not a path: {text[:200]!r}")
     try:
@@ -109,7 +110,7 @@ def read_path(raw: object) -> Path:
 
 
 def _url(raw: object) -> str:
-    text = _text(raw)
+    text = read_text(raw)
     try:
         url = URL(text)
         fits = url.scheme in {"http", "https"} and bool(url.host) and url.port is not None
@@ -133,7 +134,7 @@ def _urls(raw: object) -> tuple[str, ...]:
 
 
 def _proxy(raw: object) -> str:
-    text = _text(raw)
+    text = read_text(raw)
     try:
         url = URL(text)
         fits = url.scheme in {"http", "https"} and bool(url.host)
