@@ -15,7 +15,6 @@ from netsim.results.growth import Growth
 from netsim.results.jsonform import rollout_of
 from netsim.results.run import Run
 from netsim.results.style import COLOURS, panels, styled
-from netsim.sizes import size_text
 
 _FURTHEST: Final = 100_000
 _STEEP: Final = 8.0
@@ -30,10 +29,7 @@ def completion(pairs: Sequence[tuple[Run, Run]]) -> Figure:
     for axes, (emulated, simulated) in zip(plots, pairs, strict=True):
         rollout = rollout_of(emulated)
         draw_completion(axes, [("emulated", rollout, emulated), ("simulated", rollout, simulated)])
-        options = emulated.options
-        axes.set_title(
-            f"{emulated.scenario}: {options.nodes} nodes, {size_text(options.size)}, {options.rate:g} Mbit/s"
-        )
+        axes.set_title(f"{emulated.scenario}: {emulated.options.nodes} nodes, {emulated.options.terms}")
     return figure
 
 

@@ -14,7 +14,6 @@ from netsim.results.quantiles import quantile
 from netsim.results.run import Run
 from netsim.scenarios.catalogue import SCENARIOS
 from netsim.scenarios.options import Options
-from netsim.sizes import size_text
 
 _DECILES: Final = tuple(tenths / 10 for tenths in range(1, 11))
 _FURTHEST: Final = (10_000, 100_000)
@@ -52,7 +51,7 @@ def rollouts(runs: Sequence[Run]) -> str:
         rows.append(
             (
                 f"`{run.scenario}`",
-                f"{options.nodes:,}, {size_text(options.size)}, {options.rate:g} Mbit/s",
+                f"{options.nodes:,}, {options.terms}",
                 f"{figures.bound:.1f} s",
                 *(_ratio(figures.times(seconds)) for seconds in (figures.p50, figures.p99, figures.last)),
                 f"{figures.finished:.1%}",

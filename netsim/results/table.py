@@ -13,7 +13,6 @@ from netsim.results.jsonform import Result, scenario_of, verdicts
 from netsim.results.run import DirectoryRun, Run
 from netsim.results.verdict import Verdict
 from netsim.scenarios.rollout import Rollout
-from netsim.sizes import size_text
 
 _WIDTH: Final = 120
 
@@ -31,9 +30,7 @@ def print_result(result: Result, console: Console) -> None:
     """Print what was asked, what became of it, and which goals were met."""
     scenario, options = scenario_of(result), result.options
     console.print(f"[bold]{result.scenario}[/]: {scenario.question}")
-    console.print(
-        f"{options.nodes} nodes, {size_text(options.size)}, {options.rate:g} Mbit/s, seed {options.seed}", style="dim"
-    )
+    console.print(f"{options.nodes} nodes, {options.terms}, seed {options.seed}", style="dim")
     match scenario, result:
         case Rollout() as rollout, Run() as run:
             console.print(_rollout_table(rollout, run))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from netsim.sizes import MIB
+from netsim.sizes import MIB, size_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +17,8 @@ class Options:
     """Bytes of an image."""
     rate: float = 50.0
     """Mbit/s each way of a host's link."""
+
+    @property
+    def terms(self) -> str:
+        """The size of an image and the rate of a link, for people."""
+        return f"{size_text(self.size)}, {self.rate:g} Mbit/s"
