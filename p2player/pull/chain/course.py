@@ -51,8 +51,8 @@ SHUN: Final = 10.0
 SHUN_SILENT: Final = 2.0
 """Seconds for which a node is not asked again that gave no answer."""
 AHEAD: Final = 4 * 1024 * 1024
-"""Bytes by which another chain has to be ahead for a head to join it that would otherwise be the one to stay; and half of them by
-which it may be behind for one that would not."""
+"""Bytes by which another chain has to be ahead for a head to join it that would otherwise be the one to stay; and half of them, or of
+what is here, by which it may be behind for one that would not."""
 LAG_BYTES: Final = 8 * 1024 * 1024
 LAG_SECONDS: Final = 8.0
 """What is taken from a node that falls behind by more than this is taken from another one."""
@@ -366,7 +366,8 @@ class Course:
             if standing.head is None or standing.head == self.me:
                 continue  # it is behind this node
             # Their answers are older than what this node has by now, so of two that are as fast each would seem behind.
-            margin = -AHEAD // 2 if self._rank(standing.head) < self._rank(self.me) else AHEAD
+            is_before = self._rank(standing.head) < self._rank(self.me)
+            margin = -min(self.offset, AHEAD) // 2 if is_before else AHEAD
             if standing.offset >= self.offset + margin:
                 return self._go(Follow(each), now)
         return []
