@@ -118,6 +118,11 @@ class Access:
             await self._owners.add(target, str(repository), private=True)
         return entered.asker
 
+    async def size(self, origin: Origin, digest: Digest) -> int:
+        """Return bytes in what a registry has, if its asker may have it. Raises as `admit` does."""
+        whom = await self.admit(origin.repository, digest, origin.kind, origin.asker)
+        return await self.upstreams.check(origin.repository, digest, origin.kind, whom)
+
     @asynccontextmanager
     async def open(
         self, origin: Origin, digest: Digest, start: int, stop: int | None = None

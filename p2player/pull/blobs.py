@@ -94,10 +94,8 @@ class Blobs:
 
     async def _size_upstream(self, digest: Digest, origin: Origin, told: int | None) -> int:
         """Return what the registry says; what nodes that fetch it have told counts only if that says nothing."""
-        access = self._parts.access
         try:
-            whom = await access.admit(origin.repository, digest, origin.kind, origin.asker)
-            return await access.upstreams.check(origin.repository, digest, origin.kind, whom)
+            return await self._parts.access.size(origin, digest)
         except (Unavailable, NotFound, NotAllowed):
             if told is None:
                 raise

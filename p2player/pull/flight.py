@@ -103,6 +103,8 @@ class Flight:
         self._landed: asyncio.Future[StoredBlob] = asyncio.get_running_loop().create_future()
         self._small_from: Mapping[str, int] = {}
         self._progress = 0, 0
+        self._size = lead.size if not lead.sighting.claims or lead.size == lead.known_size else None
+        """Bytes in the blob by its manifest or registry; None: only those who claim to have it have said so far."""
         self._resume: Resume | None = None
         """What the next stream begins with, after one that went wrong."""
         self._was_relayed = False
@@ -244,8 +246,8 @@ class Flight:
                 self._trying = self._tasks.spawn(
                     self._try(self._ask(claim) if small else self._swarm(claim)), "attempt"
                 )
-            case Stream(alone):
-                self._trying = self._tasks.spawn(self._try(self._stream(alone=alone)), "attempt")
+            case Stream(alone, size):
+                self._trying = self._tasks.spawn(self._try(self._stream(size, alone=alone)), "attempt")
             case Rescue():
                 self._note("asking the registry for what is missing")
                 self._tasks.spawn(self._rescue(), "rescue")
@@ -364,8 +366,10 @@ class Flight:
             if is_made_up:
                 self._events.put_nowait(_Doubted(trying))
 
-    async def _stream(self, *, alone: bool) -> StoredBlob:
+    async def _stream(self, claimed_size: int | None, *, alone: bool) -> StoredBlob:
         parts = self._parts
+        # Who was wrong about the blob before may have been wrong about its size.
+        self.lead = replace(self.lead, size=claimed_size or await self._size_without_claim())
         resume, self._resume = self._resume, None
         if resume is not None and (alone or (resume.front and resume.front.staged.size != self.lead.size)):
             await self._forget(resume)
@@ -394,6 +398,14 @@ class Flight:
             raise
         parts.holdings.seed([blob])
         return blob
+
+    async def _size_without_claim(self) -> int:
+        """Return bytes in the blob: as its manifest or registry says or, without those, somebody who fetches it."""
+        lead = self.lead
+        if self._size is None and lead.origin is not None:
+            with suppress(Unavailable, NotFound, NotAllowed):
+                self._size = await self._parts.access.size(lead.origin, self.digest)
+        return self._size or lead.sighting.fetched_size or lead.size
 
     async def _enter(self) -> Sequence[Holder]:
         with suppress(TimeoutError):

@@ -85,6 +85,8 @@ class Stream:
     """Fetch from the registry or from those who do; if alone, from nobody but the registry."""
 
     alone: bool
+    size: int | None = None
+    """Bytes in the blob by the claim of the one node that has it all, if that one is followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,9 +312,10 @@ class Hunt:
             if settling := self._settle("before"):
                 return settling
             claim = claims[0]
-            is_doubted = self._claims.is_doubted(claim.metainfo) and self._stream == "possible" and self.has_origin
-            if is_doubted or self._goes_by_chain(claims):
+            if self._claims.is_doubted(claim.metainfo) and self._stream == "possible" and self.has_origin:
                 return self._begin_stream("running", now)
+            if self._goes_by_chain(claims):
+                return self._begin_stream("running", now, claim.metainfo.size)
             self._current = claim.metainfo
             self._last_chance = False
             self._received_at = now
@@ -330,13 +333,13 @@ class Hunt:
             return False
         return claims[0].is_of_one and claims[0].metainfo.size > SMALL_BLOB
 
-    def _begin_stream(self, how: Literal["running", "alone"], now: float) -> list[Command]:
+    def _begin_stream(self, how: Literal["running", "alone"], now: float, size: int | None = None) -> list[Command]:
         self._stream = how
         self._streaming_since = now
         self._last_chance = False
         self._received_at = now
         self._first_looks = FIRST_LOOKS_STREAMING
-        return [Stream(alone=how == "alone")]
+        return [Stream(alone=how == "alone", size=size)]
 
     @property
     def _is_streaming(self) -> bool:

@@ -6,11 +6,17 @@ import pytest
 
 from p2player.errors import PeerUnreachable
 from p2player.oci.digest import Digest
+from p2player.oci.reference import Repository
+from p2player.peer.evidence import seal_evidence, seal_piece
 from p2player.peer.identity import NodeId
 from p2player.pull.holders import Claim, Holder
 from p2player.pull.hunt import FAST, Begin, Drop, Hunt, Stream
+from p2player.store import states
 from p2player.swarm.metainfo import Metainfo
+from p2player.upstream.settings import UpstreamSettings
+from tests.evidence import evidence_of, pieces_of
 
+APP = Repository.of("registry.test", "team/app")
 DIGEST = Digest.of(b"a layer")
 SIZE = 400_000_000
 LAYER = Metainfo(DIGEST, SIZE, b"t" * 32)
@@ -27,11 +33,11 @@ def found(*holders, metainfo=LAYER):
 
 
 def test_it_is_streamed():
-    assert found(holder(1))[1] == [Stream(alone=False)]
+    assert found(holder(1))[1] == [Stream(alone=False, size=SIZE)]
 
 
 def test_who_is_fetching_it_by_a_swarm_changes_nothing():
-    assert found(holder(1), holder(2, complete=False))[1] == [Stream(alone=False)]
+    assert found(holder(1), holder(2, complete=False))[1] == [Stream(alone=False, size=SIZE)]
 
 
 @pytest.mark.parametrize(
@@ -85,3 +91,53 @@ async def test_a_crowd_takes_one_copy_from_it_in_about_the_time_of_one(cluster, 
     assert await asyncio.gather(*(node.read(blob.digest) for node in nodes)) == [blob.data] * 16
     # Two copies from the one that has it would take sixteen seconds.
     assert asyncio.get_running_loop().time() - began < 8.0 * 1.1
+
+
+class Liar:
+    """Signs, when it is asked, that a digest is that of other data."""
+
+    def __init__(self, identity, data):
+        self._identity = identity
+        self._data = data
+
+    async def evidence(self, digest):
+        return seal_evidence(self._identity, evidence_of(self._data, digest))
+
+    async def piece(self, digest, index):
+        return seal_piece(self._identity, digest, index, pieces_of(self._data)[index])
+
+
+@pytest.mark.parametrize("found_out", ["by what it signs", "by what it sends"])
+async def test_after_a_lie_about_its_size_it_is_streamed_with_the_size_that_its_holder_says(
+    cluster, make_blob, monkeypatch, found_out
+):
+    monkeypatch.setattr(states, "usable", lambda: found_out == "by what it signs")
+    liars, honest, node = [cluster.add(), cluster.add()], cluster.add(), cluster.add()
+    blob, lie = make_blob(seed=1), make_blob(1_100_000, seed=2)
+    for liar in liars:
+        await liar.lie(blob.digest, lie.data)
+        liar.witness = Liar(liar.identity, lie.data)
+    await honest.add(blob.data)
+    opened = await node.images.blob(blob.digest)
+    assert opened.size == len(lie.data), "as the likelier claim has it"
+    with opened.join() as flight:
+        assert (await flight.landed()).size == flight.size == len(blob.data)
+    story = node.history(blob.digest)
+    assert f"following {honest.identity.node_id.short} from byte 0 on" in story
+    assert not any(what.startswith(f"fetching {len(blob.data)} bytes") for what in story), "by a swarm"
+    assert node.store.bans() == {liar.identity.node_id.raw for liar in liars}
+
+
+async def test_what_only_the_registry_has_after_all_is_streamed_with_the_size_that_the_registry_says(
+    cluster, make_blob
+):
+    cluster.settings = [UpstreamSettings(APP.registry, ("https://registry.test",))]
+    ghosts, node = [cluster.add(), cluster.add()], cluster.add()
+    blob = make_blob()
+    cluster.registry.put(APP, blob.data)
+    for ghost in ghosts:
+        await ghost.discovery.announce(blob.digest, 1_100_000, b"g" * 32, complete=True)
+    opened = await node.images.blob(blob.digest, APP)
+    with opened.join() as flight:
+        assert (await flight.landed()).size == flight.size == len(blob.data)
+    assert cluster.registry.opened[blob.digest] == 1
