@@ -30,7 +30,10 @@ class Discovery(Protocol):
         """Say that this node no longer holds digest."""
 
     async def find(self, digest: Digest, want: int = 8) -> list[Provider]:
-        """Return about want other nodes that hold or fetch digest, one record a node; [] if nobody does."""
+        """Return about want other nodes that hold or fetch digest, those that have it whole first; [] if nobody does.
+
+        There is one record a node.
+        """
 
     async def publish(self, record: NameRecord) -> NameRecord | None:
         """Share record and keep it alive. Returns the newer one if the cluster already has it, else None."""
@@ -91,7 +94,8 @@ class MemoryDiscovery:
         """See Discovery."""
         now = self._now_ms()
         held = self._cluster.providers.get(digest, {})
-        return [p for node, p in held.items() if node != self._identity.node_id and p.alive(now)][:want]
+        found = [p for node, p in held.items() if node != self._identity.node_id and p.alive(now)]
+        return sorted(found, key=lambda provider: not provider.complete)[:want]
 
     async def publish(self, record: NameRecord) -> NameRecord | None:
         """See Discovery."""

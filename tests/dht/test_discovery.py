@@ -121,6 +121,18 @@ def test_no_more_are_found_than_wanted(among_three):
     among_three(scenario)
 
 
+@pytest.mark.parametrize("is_first_whole", [True, False])
+def test_who_has_it_whole_is_found_before_who_fetches_it_whoever_said_so_first(among_three, is_first_whole):
+    async def scenario(nodes):
+        await nodes.one.announce(LAYER, 1, b"r" * 32, complete=is_first_whole)
+        await nodes.two.announce(LAYER, 1, b"r" * 32, complete=not is_first_whole)
+        assert [record.complete for record in await nodes.three.find(LAYER)] == [True, False]
+        (record,) = await nodes.three.find(LAYER, want=1)
+        assert record.address.host == ("10.0.0.1" if is_first_whole else "10.0.0.2")
+
+    among_three(scenario)
+
+
 def test_withdrawn_digest_is_gone_and_can_come_back(among_three):
     async def scenario(nodes):
         await nodes.one.announce(LAYER, 1, b"", complete=True)
