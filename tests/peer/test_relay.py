@@ -10,7 +10,7 @@ from p2player.errors import PeerUnreachable, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.peer.client import PeerClient, SentOn
 from p2player.peer.identity import Identity, NodeId
-from p2player.peer.protocol import NODE_HEADER, relay_path
+from p2player.peer.protocol import NODE_HEADER, WRONG_HEADER, relay_path
 from p2player.peer.relay import MAX_INSISTING, NO_SOURCE, Elsewhere, Followers, Neighbour, Standing
 from p2player.peer.segments import Segment, SegmentReader, end_of, new_run, segment_bytes
 from tests.peer.conftest import PATIENCE
@@ -40,6 +40,13 @@ class SlowRelay:
         self.moved = asyncio.Condition()
         self.failure = None
         self.readers = 0
+        self.warnings = []
+
+    def front(self, offset):
+        return f"the first {offset}"
+
+    def warned(self, by, wrong):
+        self.warnings.append((by, wrong))
 
     async def let_through(self, offset, failure=None):
         async with self.moved:
@@ -92,6 +99,48 @@ async def test_a_node_says_how_far_it_is(clients, peer, relay):
 async def test_who_does_not_have_it_or_does_not_answer_stands_nowhere(clients, peer):
     assert await clients[0].standing(*peer, DIGEST, timeout=PATIENCE) is None
     assert await clients[0].standing("127.0.0.1", 1, DIGEST, timeout=PATIENCE) is None
+
+
+@pytest.mark.parametrize("wrong", [0, SEGMENT])
+async def test_a_warning_reaches_whoever_fetches_with_who_warns_and_of_which_block(clients, peer, relay, wrong):
+    standing = await clients[1].standing(*peer, DIGEST, wrong=wrong, timeout=PATIENCE)
+    assert standing == Standing(len(DATA), 0, 3, 0), "and is answered like any other question"
+    assert relay.warnings == [(Neighbour(node(2), "127.0.0.1", 7402), wrong)]
+
+
+async def test_who_only_asks_how_far_it_is_warns_of_nothing(clients, peer, relay):
+    assert (await clients[0].standing(*peer, DIGEST, front=SEGMENT, timeout=PATIENCE)).front
+    assert relay.warnings == []
+
+
+async def test_a_warning_of_what_is_not_there_is_nobodys(clients, peer, relay):
+    assert await clients[0].standing(*peer, Digest.of(b"another"), wrong=0, timeout=PATIENCE) is None
+    assert relay.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("method", "digest", "headers", "status"),
+    [
+        ("HEAD", DIGEST, {}, 200),
+        ("HEAD", DIGEST, {WRONG_HEADER: ""}, 400),
+        ("HEAD", DIGEST, {WRONG_HEADER: "-1"}, 400),
+        ("HEAD", DIGEST, {WRONG_HEADER: "0x10"}, 400),
+        ("HEAD", DIGEST, {WRONG_HEADER: "1" * 16}, 400),
+        ("HEAD", DIGEST, {WRONG_HEADER: "0", NODE_HEADER: "me"}, 400),
+        ("HEAD", Digest.of(b"another"), {WRONG_HEADER: "0"}, 404),
+        ("GET", DIGEST, {WRONG_HEADER: "0"}, 200),
+    ],
+)
+async def test_only_a_well_formed_head_request_warns(peer, relay, tls, method, digest, headers, status):
+    await relay.let_through(len(DATA))
+    url = f"https://{peer[0]}:{peer[1]}{relay_path(digest)}"
+    headers = {NODE_HEADER: f"{node(1)} 7400"} | headers
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, headers=headers, ssl=tls.client) as response,
+    ):
+        assert response.status == status
+    assert relay.warnings == []
 
 
 async def test_segments_come_as_they_come_there_from_the_asked_one_on(clients, peer, relay):
