@@ -64,3 +64,11 @@ def pytest_runtest_setup(item):
 def by_swarm(monkeypatch):
     """Let what one node alone has go by a swarm as well, as it does where several have it: for tests of swarms, with one seed."""
     monkeypatch.setattr(Claim, "is_of_one", False)
+
+
+@pytest.fixture(params=["swarm", "chain"])
+def either_way(request):
+    """Try it twice, with what one node alone has going by a swarm and by a chain; return which it is."""
+    if request.param == "swarm":
+        request.getfixturevalue("by_swarm")
+    return request.param

@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import random
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -36,7 +36,7 @@ from p2player.pull.scrub import Scrub
 from p2player.pull.search import Search
 from p2player.pull.suspects import Suspects
 from p2player.pull.witness import Witness
-from p2player.store.merkle import MerkleHasher
+from p2player.store.merkle import MerkleHasher, piece_length
 from p2player.store.store import Store
 from p2player.swarm.memory import MemoryNet
 from p2player.swarm.metainfo import Metainfo
@@ -67,6 +67,8 @@ class FakePeers:
         self.latency = 0.0
         self.rates = {}
         self.frozen = set()
+        self.kept_back = {}
+        """By host, the number of the first piece of which a node sends nothing to those who follow it."""
         self.lies = {}
         """By host, what a node sends instead of a segment."""
 
@@ -144,7 +146,8 @@ class FakePeer:
                     chunk = segment.pack() + data
                     due = max(due, loop.time() - 0.1) + len(chunk) / peers.rates.get(host, math.inf)
                     await asyncio.sleep(max(peers.latency, due - loop.time()))
-                    while host in peers.frozen:  # noqa: ASYNC110  (a test sets it, as a debugger would stop a process)
+                    piece = segment.offset // piece_length(relay.size)
+                    while host in peers.frozen or piece >= peers.kept_back.get(host, math.inf):  # noqa: ASYNC110  (a test sets it)
                         await asyncio.sleep(0.1)
                     if host in peers.dead:
                         raise PeerUnreachable(f"{host} has died")
@@ -303,6 +306,16 @@ class MemoryNodes:
 
     def now_ms(self):
         return EPOCH_MS + int(asyncio.get_running_loop().time() * 1000)
+
+    @contextmanager
+    def holding_back(self, node, first=0):
+        """Let a node give no piece from number first on to anybody, in a swarm or a chain, while the context lasts."""
+        self.peers.kept_back[node.host] = first
+        try:
+            with self.net.holding_back(node.address, first):
+                yield
+        finally:
+            del self.peers.kept_back[node.host]
 
     def add(self):
         node = MemoryNode(self, len(self.nodes) + 1)

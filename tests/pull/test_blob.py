@@ -12,8 +12,6 @@ from p2player.pull.blob import HELD_BACK, RemoteBlob, StoredFile
 from p2player.pull.holders import Lead, Sighting
 from p2player.store import states
 
-pytestmark = pytest.mark.usefixtures("by_swarm")
-
 
 class Reader:
     """Reads a blob in the background and keeps what it gets."""
@@ -46,6 +44,7 @@ async def test_a_held_blob_is_read_from_its_file(cluster, make_blob):
     assert await node.read(blob.digest, 10, 500_000) == blob.data[10:500_000]
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_to_open_a_blob_moves_no_byte_of_it(cluster, make_blob):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()
@@ -57,6 +56,7 @@ async def test_to_open_a_blob_moves_no_byte_of_it(cluster, make_blob):
     assert node.flights.get(blob.digest) is None
 
 
+@pytest.mark.usefixtures("either_way")
 @given(st.lists(st.integers(0, 1_000_000), min_size=2, max_size=5).map(sorted))
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_range_is_what_it_should_be(cluster, make_blob, cuts):
@@ -67,11 +67,12 @@ async def test_any_range_is_what_it_should_be(cluster, make_blob, cuts):
         assert await node.read(blob.digest, start, stop) == blob.data[start:stop]
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_reader_gets_its_last_bytes_only_after_the_whole_digest_matched(cluster, make_blob):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()
     await seed.add(blob.data)
-    with cluster.net.holding_back(seed.address, blob.metainfo.piece_count - 1):
+    with cluster.holding_back(seed, blob.metainfo.piece_count - 1):
         reader = Reader(await node.images.blob(blob.digest))
         await asyncio.sleep(1)
         assert 0 < len(reader.got) <= len(blob.data) - HELD_BACK
@@ -83,6 +84,7 @@ async def test_a_reader_gets_its_last_bytes_only_after_the_whole_digest_matched(
     assert (await early.end()).got == blob.data[:200_000]
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_reader_of_a_lie_never_gets_its_last_bytes_but_an_error(cluster, make_blob):
     liar, node = cluster.add(), cluster.add()
     blob, lie = make_blob(seed=1), make_blob(seed=2)
@@ -93,6 +95,7 @@ async def test_a_reader_of_a_lie_never_gets_its_last_bytes_but_an_error(cluster,
     assert node.store.get(blob.digest) is None
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_reader_of_a_failed_attempt_is_not_completed_by_a_later_good_one(cluster, make_blob, monkeypatch):
     monkeypatch.setattr(states, "usable", lambda: False)  # or there would be no failed attempt
     liars, honest, node = [cluster.add(), cluster.add()], cluster.add(), cluster.add()
@@ -114,7 +117,7 @@ async def test_a_reader_that_comes_between_two_attempts_waits_for_the_second(clu
     for liar in liars:
         await liar.lie(blob.digest, lie.data)
     await honest.add(blob.data)
-    with cluster.net.holding_back(honest.address):
+    with cluster.holding_back(honest):
         await Reader(await node.images.blob(blob.digest)).end()
         reader = Reader(await node.images.blob(blob.digest))
         await asyncio.sleep(0.5)
@@ -122,6 +125,7 @@ async def test_a_reader_that_comes_between_two_attempts_waits_for_the_second(clu
     assert (await reader.end()).got == blob.data
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_reader_that_starts_after_the_blob_has_landed_reads_the_file(cluster, make_blob):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()

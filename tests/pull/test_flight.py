@@ -10,8 +10,6 @@ from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.memory import MemoryTransfer
 from p2player.swarm.metainfo import Metainfo
 
-pytestmark = pytest.mark.usefixtures("by_swarm")
-
 
 def fly(node, digest, seen):
     """Join the fetch of digest by what a look has found, or by these claims, and return what it ends with."""
@@ -24,6 +22,7 @@ def fly(node, digest, seen):
     return landed()
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_blob_lands_in_the_store_is_seeded_on_and_announced_as_complete(cluster, make_blob):
     seed, node, third = cluster.add(), cluster.add(), cluster.add()
     blob = make_blob()
@@ -36,15 +35,16 @@ async def test_a_blob_lands_in_the_store_is_seeded_on_and_announced_as_complete(
     assert record.complete
     assert node.counters.bytes["peer"] == len(blob.data)
     assert node.staged() == []
-    with cluster.net.holding_back(seed.address):
+    with cluster.holding_back(seed):
         assert await third.read(blob.digest) == blob.data
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_who_fetches_says_so_and_is_followed_until_it_is_through(cluster, make_blob):
     seed, first, second = cluster.add(), cluster.add(), cluster.add()
     blob = make_blob()
     await seed.add(blob.data)
-    with cluster.net.holding_back(seed.address, 4):
+    with cluster.holding_back(seed, 4):
         fetching = asyncio.gather(first.read(blob.digest))
         await asyncio.sleep(0.1)
         (record,) = [found for found in await second.discovery.find(blob.digest) if not found.complete]
@@ -70,6 +70,7 @@ async def test_a_lying_root_never_enters_the_store_and_the_true_claim_is_used(cl
     assert node.staged() == []
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_lie_alone_ends_in_an_error_and_nothing_is_kept(cluster, make_blob):
     liar, node = cluster.add(), cluster.add()
     blob, lie = make_blob(seed=1), make_blob(seed=2)
@@ -83,6 +84,7 @@ async def test_a_lie_alone_ends_in_an_error_and_nothing_is_kept(cluster, make_bl
     assert await liar.discovery.find(blob.digest) == [], "what turned out to be nothing is announced no longer"
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_liars_are_remembered_over_a_restart(cluster, make_blob):
     liar, node = cluster.add(), cluster.add()
     blob = make_blob(seed=1)
@@ -95,6 +97,7 @@ async def test_liars_are_remembered_over_a_restart(cluster, make_blob):
         await node.read(blob.digest)
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_an_honest_node_is_never_banned(cluster, make_blob):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()
@@ -152,6 +155,7 @@ async def test_a_size_that_does_not_fit_on_the_disk_does_not_hide_the_true_claim
     assert blob_here.size == len(blob.data)
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_full_disk_is_told_as_such(cluster, make_blob):
     seed, node = cluster.add(), cluster.add()
     digest = make_blob().digest
@@ -160,11 +164,12 @@ async def test_a_full_disk_is_told_as_such(cluster, make_blob):
         await fly(node, digest, await node.parts.search.look(digest, LIKELY_ENOUGH))
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_stalled_peer_is_replaced_by_one_that_turns_up_later(cluster, make_blob):
     stalled, late, node = cluster.add(), cluster.add(), cluster.add()
     blob = make_blob()
     await stalled.add(blob.data)
-    with cluster.net.holding_back(stalled.address, 5):
+    with cluster.holding_back(stalled, 5):
         fetching = asyncio.gather(node.read(blob.digest))
         await asyncio.sleep(2)
         assert not fetching.done()
@@ -174,11 +179,12 @@ async def test_a_stalled_peer_is_replaced_by_one_that_turns_up_later(cluster, ma
         assert asyncio.get_running_loop().time() - before < 3, "seconds, not minutes"
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_stall_that_nobody_mends_ends_in_an_error(cluster, make_blob):
     stalled, node = cluster.add(), cluster.add()
     blob = make_blob()
     await stalled.add(blob.data)
-    with cluster.net.holding_back(stalled.address, 5):
+    with cluster.holding_back(stalled, 5):
         before = asyncio.get_running_loop().time()
         with pytest.raises(TransferStalled, match="1 node") as caught:
             await fly(node, blob.digest, [blob.claim(stalled)])
@@ -189,6 +195,7 @@ async def test_a_stall_that_nobody_mends_ends_in_an_error(cluster, make_blob):
     assert [found.node_id for found in await stalled.discovery.find(blob.digest)] == []
 
 
+@pytest.mark.usefixtures("by_swarm")  # of a stream it is its course that tells whether anything comes
 @pytest.mark.parametrize(("trickle", "is_given_up"), [(100, True), (64 * 1024, False)])
 async def test_who_sends_a_few_bytes_now_and_then_counts_as_one_who_sends_none(
     cluster, make_blob, monkeypatch, trickle, is_given_up
@@ -203,7 +210,7 @@ async def test_who_sends_a_few_bytes_now_and_then_counts_as_one_who_sends_none(
         return replace(progress(self), received=int((loop.time() - began) * trickle))
 
     monkeypatch.setattr(MemoryTransfer, "progress", trickling)
-    with cluster.net.holding_back(slow.address):
+    with cluster.holding_back(slow):
         fetching = asyncio.gather(fly(node, blob.digest, [blob.claim(slow)]), return_exceptions=True)
         await asyncio.sleep(GIVE_UP if is_given_up else 2 * GIVE_UP)
         await asyncio.sleep(2)
@@ -212,16 +219,18 @@ async def test_who_sends_a_few_bytes_now_and_then_counts_as_one_who_sends_none(
     assert isinstance(outcome, TransferStalled) == is_given_up
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_holder_that_answers_and_is_not_at_its_first_byte_yet_is_waited_for(cluster, make_blob):
     busy, node = cluster.add(), cluster.add()
     blob = make_blob()
     await busy.add(blob.data)
-    with cluster.net.holding_back(busy.address):
+    with cluster.holding_back(busy):
         fetching = asyncio.gather(fly(node, blob.digest, [blob.claim(busy)]))
         await asyncio.sleep(GIVE_UP - 1)
     assert [blob.size for blob in await fetching] == [len(blob.data)]
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_holder_that_does_not_answer_is_not_waited_for_as_long(cluster, make_blob):
     gone, node = cluster.add(), cluster.add()
     blob = make_blob()
@@ -231,6 +240,7 @@ async def test_a_holder_that_does_not_answer_is_not_waited_for_as_long(cluster, 
     assert NO_START <= asyncio.get_running_loop().time() - before < NO_START + 2
 
 
+@pytest.mark.usefixtures("by_swarm")  # what is streamed is given up by its course, which has ended by then
 async def test_to_keep_a_blob_may_take_longer_than_a_stall(cluster, make_blob, monkeypatch):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()
@@ -245,6 +255,7 @@ async def test_to_keep_a_blob_may_take_longer_than_a_stall(cluster, make_blob, m
     assert (await fly(node, blob.digest, [blob.claim(seed)])).size == len(blob.data)
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_failure_of_ours_ends_the_fetch_at_once_and_is_not_dressed_up(cluster, make_blob, monkeypatch):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()
@@ -260,6 +271,7 @@ async def test_a_failure_of_ours_ends_the_fetch_at_once_and_is_not_dressed_up(cl
     assert node.staged() == []
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_a_broken_discovery_ends_the_fetch_instead_of_leaving_it_waiting(cluster, make_blob, monkeypatch):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()

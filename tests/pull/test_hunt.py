@@ -35,12 +35,17 @@ from p2player.pull.hunt import (
 from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.metainfo import Metainfo
 
-pytestmark = pytest.mark.usefixtures("by_swarm")
-
 DIGEST = Digest.of(b"blob")
 TRUE = Metainfo(DIGEST, 1_000_000, b"t" * 32)
 LIE = Metainfo(DIGEST, 1_000_000, b"l" * 32)
 OTHER_LIE = Metainfo(DIGEST, 2_000_000, b"o" * 32)
+
+
+@pytest.fixture(autouse=True)
+def way(request):
+    """Keep to the swarm but for what holds either way: a stream has no claim to begin with (chain/test_one_holder.py)."""
+    if "either_way" not in request.fixturenames:
+        request.getfixturevalue("by_swarm")
 
 
 def node(number):
@@ -464,11 +469,8 @@ class Conversation:
                     for one in disputed:
                         self.mind(one.holders)
                     self.settling = True
-                case Begin(begun):
-                    assert self.current is None, "one claim at a time"
-                    assert begun.holders
-                    self.mind(begun.holders)
-                    self.current = begun
+                case Begin() | Stream():
+                    self.begin(command)
                 case Drop():
                     assert self.current is not None
                     self.current = None
@@ -481,6 +483,13 @@ class Conversation:
                     assert self.current is None
                     assert error.message
                     self.is_over = True
+
+    def begin(self, command):
+        assert self.current is None, "one claim at a time"
+        if isinstance(command, Begin):
+            assert command.claim.holders
+            self.mind(command.claim.holders)
+        self.current = command
 
     def mind(self, asked):
         assert not {someone.node for someone in asked} & self.banned, "no banned node is asked"
@@ -497,7 +506,7 @@ class Conversation:
                 self.hunt.received(self.now)
             case ("lied",) if self.current:
                 self.current = None
-                self.hear(self.hunt.lied(self.now))
+                self.hear(self.hunt.lied(self.now, was_relayed=True))
             case ("doubted",) if self.current:
                 self.hear(self.hunt.doubted(self.now))
             case ("settled", refuted, standings, is_final) if self.settling:
@@ -509,6 +518,7 @@ class Conversation:
                 self.hear(self.hunt.failed(PeerUnreachable("gone"), self.now))
 
 
+@pytest.mark.usefixtures("either_way")
 @given(st.lists(claims, max_size=3), steps, st.frozensets(st.integers(1, 5).map(node), max_size=3))
 def test_in_any_order_of_events_one_claim_is_tried_at_a_time_and_no_banned_node_is_asked(first, events, banned):
     conversation = Conversation(first, banned)
@@ -517,6 +527,7 @@ def test_in_any_order_of_events_one_claim_is_tried_at_a_time_and_no_banned_node_
             conversation.say(event)
 
 
+@pytest.mark.usefixtures("either_way")
 @given(st.lists(claims, max_size=3), steps)
 def test_a_hunt_that_gets_no_more_bytes_always_ends(standing, events):
     conversation = Conversation(standing)
@@ -528,7 +539,9 @@ def test_a_hunt_that_gets_no_more_bytes_always_ends(standing, events):
             return
         conversation.say(("settled", frozenset(), [Standing.UNHEARD] * 3, True))
         conversation.say(("answer", standing))
-        if not conversation.is_over:
+        if isinstance(conversation.current, Stream):
+            conversation.say(("failed",))  # as its own course would tell
+        elif not conversation.is_over:
             conversation.say(("wait", 1.0))
     raise AssertionError("it never ends")
 

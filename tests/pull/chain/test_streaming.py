@@ -245,7 +245,7 @@ async def test_a_registry_that_breaks_off_fails_the_pull_when_nobody_else_has_it
     assert await cluster.add().discovery.find(blob.digest) == []
 
 
-@pytest.mark.usefixtures("by_swarm")
+@pytest.mark.usefixtures("by_swarm")  # which is its subject
 async def test_a_swarm_that_has_lost_its_seeds_gets_the_rest_from_the_registry(cluster, registry, blob, copies):
     seed, node = cluster.add(), cluster.add()
     await seed.add(blob.data)
