@@ -1,16 +1,17 @@
 """What one node alone has: a chain from the first byte on, since in a swarm all would ask that node for the same pieces."""
 
 import asyncio
+import re
 
 import pytest
 
-from p2player.errors import PeerUnreachable
+from p2player.errors import PeerUnreachable, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.oci.reference import Repository
 from p2player.peer.evidence import seal_evidence, seal_piece
 from p2player.peer.identity import NodeId
 from p2player.pull.holders import Claim, Holder
-from p2player.pull.hunt import FAST, Begin, Drop, Hunt, Stream
+from p2player.pull.hunt import FAST, GIVE_UP, Begin, Drop, Hunt, Stream
 from p2player.store import states
 from p2player.swarm.metainfo import Metainfo
 from p2player.upstream.settings import UpstreamSettings
@@ -141,3 +142,132 @@ async def test_what_only_the_registry_has_after_all_is_streamed_with_the_size_th
     with opened.join() as flight:
         assert (await flight.landed()).size == flight.size == len(blob.data)
     assert cluster.registry.opened[blob.digest] == 1
+
+
+RATE = 1_000_000
+"""Bytes a second that each node sends to one that follows it."""
+LARGE = 8 * RATE
+
+
+@pytest.fixture
+def blob(make_blob):
+    return make_blob(LARGE)
+
+
+@pytest.fixture
+async def seed(cluster, blob):
+    """The one node that has the blob."""
+    node = add(cluster)
+    await node.add(blob.data)
+    return node
+
+
+@pytest.fixture
+def registry(cluster, blob):
+    """A registry that has it too."""
+    cluster.settings = [UpstreamSettings(APP.registry, ("https://registry.test",))]
+    cluster.registry.rate = RATE
+    cluster.registry.put(APP, blob.data)
+    return cluster.registry
+
+
+def add(cluster):
+    cluster.peers.latency = 0.001
+    node = cluster.add()
+    cluster.peers.rates[node.host] = RATE
+    return node
+
+
+def die(cluster, node, blob):
+    """Let nobody reach a node any more."""
+    cluster.peers.dead.add(node.host)
+    node.swarms.stop_seeding(blob.metainfo)
+
+
+def read(node, blob):
+    """Read the blob in the background, from its registry if there is one. The result is the seconds it took."""
+
+    async def read():
+        began = asyncio.get_running_loop().time()
+        opened = await node.images.blob(blob.digest, APP)
+        assert b"".join([chunk async for chunk in opened.read(0, opened.size)]) == blob.data
+        return asyncio.get_running_loop().time() - began
+
+    return asyncio.gather(read())
+
+
+def followed(node, blob):
+    """Return whom a node has followed, one after another, and from which byte on."""
+    told = (re.fullmatch(r"following (\w+) from byte (\d+) on", what) for what in node.history(blob.digest))
+    return [(each[1], int(each[2])) for each in told if each]
+
+
+async def chain_behind(cluster, blob, count):
+    """Return nodes that have begun one after the other, and their reading."""
+    nodes = [add(cluster) for _ in range(count)]
+    reading = []
+    for node in nodes:
+        reading.append(read(node, blob))
+        await asyncio.sleep(1)
+    return nodes, reading
+
+
+async def test_who_comes_with_nothing_is_sent_to_who_came_last(cluster, seed, blob):
+    nodes, reading = await chain_behind(cluster, blob, 4)
+    names = [node.identity.node_id.short for node in (seed, *nodes)]
+    assert [followed(node, blob)[-1] for node in nodes] == [(name, 0) for name in names[:-1]]
+    asked = [name for name, _ in followed(nodes[-1], blob)]
+    assert asked == [names[0], names[-2]], "and asks nobody on the way"
+    assert max(await asyncio.gather(*reading))[0] < LARGE / RATE + 1
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_who_has_lost_its_source_insists_on_the_one_that_has_it_and_is_followed_on(cluster, seed, blob, is_gone):
+    nodes, reading = await chain_behind(cluster, blob, 3)
+    first, second, third = nodes
+    if is_gone:
+        cluster.peers.dead.add(first.host)  # it still takes the blob, so the seed has its follower
+    await asyncio.sleep(1)
+    followers = seed.followers.standing(blob.digest, seed.relays.relay(blob.digest)).followers
+    assert followers == (2 if is_gone else 1)
+    assert max(await asyncio.gather(*reading))[0] < LARGE / RATE + 1
+    name, start = followed(second, blob)[-1]
+    assert (name == seed.identity.node_id.short and start > 0) == is_gone
+    assert followed(third, blob)[-1] == (second.identity.node_id.short, 0)
+
+
+async def lose(cluster, seed, blob):
+    """Let the seed die while one node has half of the blob and another, that follows it, a quarter."""
+    ahead, behind = nodes = [add(cluster), add(cluster)]
+    cluster.peers.rates[ahead.host] = RATE / 2
+    reading = [read(node, blob) for node in nodes]
+    await asyncio.sleep(LARGE / RATE / 2)
+    assert followed(behind, blob)[-1] == (ahead.identity.node_id.short, 0)
+    assert behind.flights.get(blob.digest).done < 0.6 * ahead.flights.get(blob.digest).done
+    die(cluster, seed, blob)
+    return nodes, reading
+
+
+async def test_when_it_is_lost_who_is_ahead_goes_to_the_registry_and_serves_who_is_behind(
+    cluster, seed, registry, blob
+):
+    (ahead, behind), reading = await lose(cluster, seed, blob)
+    cluster.peers.rates[ahead.host] = RATE
+    assert max(await asyncio.gather(*reading))[0] < LARGE / RATE * 1.5
+    assert registry.sent[blob.digest] == pytest.approx(LARGE / 2, rel=0.05), "the half that was not here"
+    assert followed(behind, blob)[-1] == (ahead.identity.node_id.short, 0), "and it is not left"
+    assert behind.counters.bytes["upstream"] == 0
+
+
+async def test_when_it_is_lost_and_there_is_no_registry_who_is_behind_gets_what_is_there_and_both_fail(
+    cluster, seed, blob
+):
+    (ahead, behind), reading = await lose(cluster, seed, blob)
+    await asyncio.sleep(LARGE / RATE / 2)
+    assert behind.flights.get(blob.digest).done == ahead.flights.get(blob.digest).done > LARGE * 0.4
+    began = asyncio.get_running_loop().time()
+    assert {type(error) for error in await asyncio.gather(*reading, return_exceptions=True)} == {TransferStalled}
+    assert asyncio.get_running_loop().time() - began < GIVE_UP + 10, "as long as each of them seems to have some of it"
+    for node in (ahead, behind):
+        assert node.staged() == []
+        assert node.store.bans() == frozenset()
