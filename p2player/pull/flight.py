@@ -202,6 +202,7 @@ class Flight:
             commands = self._react(event)
 
     def _react(self, event: _Found | _Settled | _Failed | _Doubted | _Broke) -> list[Command]:
+        self._heed_bans()
         match event:
             case _Found(sighting):
                 return self._found(sighting)
@@ -227,7 +228,6 @@ class Flight:
         return self._hunt.doubted(self._now())
 
     def _found(self, sighting: Sighting) -> list[Command]:
-        self._hunt.banned_meanwhile(frozenset(map(NodeId, self._parts.store.bans())))
         if stream := self._running_stream:
             stream.connect(sighting.holders)
         return self._hunt.found(sighting.claims, self._now(), followable=bool(sighting.fetchers))
@@ -272,7 +272,11 @@ class Flight:
             trying.cancel()
             await asyncio.wait({trying})
 
+    def _heed_bans(self) -> None:
+        self._hunt.banned_meanwhile(frozenset(map(NodeId, self._parts.store.bans())))
+
     def _tick(self) -> list[Command]:
+        self._heed_bans()
         progress = self._attempt.result().progress() if self._attempt.done() else Progress(0, 0)
         received, done = self._progress
         if progress.received < received:  # it is another attempt by now

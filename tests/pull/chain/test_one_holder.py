@@ -271,3 +271,23 @@ async def test_when_it_is_lost_and_there_is_no_registry_who_is_behind_gets_what_
     for node in (ahead, behind):
         assert node.staged() == []
         assert node.store.bans() == frozenset()
+
+
+@pytest.mark.parametrize("has_registry", [True, False])
+async def test_when_it_is_banned_meanwhile_nothing_more_is_taken_from_it(cluster, seed, blob, request, has_registry):
+    if has_registry:
+        request.getfixturevalue("registry")
+    node = add(cluster)
+    reading = read(node, blob)
+    await asyncio.sleep(LARGE / RATE / 2)
+    node.store.ban(seed.identity.node_id.raw, "lied elsewhere")
+    before = node.flights.get(blob.digest).done
+    (outcome,) = await asyncio.gather(reading, return_exceptions=True)
+    if has_registry:
+        assert outcome[0] < LARGE / RATE + 1
+        assert cluster.registry.sent[blob.digest] == pytest.approx(LARGE - before, abs=200_000)
+    else:
+        assert isinstance(outcome, TransferStalled)
+        story = node.history(blob.digest)
+        assert not any(what.startswith("fetching") for what in story), "nor by a swarm"
+    assert len(followed(node, blob)) == 1
