@@ -84,22 +84,19 @@ class Blobs:
         size = sighting.size_by(known_size)
         if sighting:
             await access.allow(digest, repository, kind, asker, flagged=sighting.is_private)
-        if origin is not None and known_size is None and not sighting.claims:
-            size = await self._size_upstream(digest, origin, size)
+        is_told = size == known_size if known_size is not None else bool(sighting.claims)
+        if origin is not None and not is_told:
+            # What nodes say that only fetch it, or other than the manifest, counts if the registry says nothing.
+            try:
+                size = known_size = await access.size(origin, digest)
+            except (Unavailable, NotFound, NotAllowed):
+                if size is None:
+                    raise
         elif origin is not None and not sighting:
             await access.admit(origin.repository, digest, kind, asker)
         if size is None:
             raise BlobNotFound(f"nobody knows how large {digest} is", hint="try again once somebody has all of it")
         return self.remote(Lead(digest, size, sighting, origin, known_size))
-
-    async def _size_upstream(self, digest: Digest, origin: Origin, told: int | None) -> int:
-        """Return what the registry says; what nodes that fetch it have told counts only if that says nothing."""
-        try:
-            return await self._parts.access.size(origin, digest)
-        except (Unavailable, NotFound, NotAllowed):
-            if told is None:
-                raise
-            return told
 
     def _origin(self, repository: Repository | None, kind: Kind, asker: Asker) -> Origin | None:
         if repository is None or self._parts.access.upstreams.settings(repository.registry) is None:

@@ -17,7 +17,7 @@ _MAX_DISPUTED: Final = 8
 
 @dataclass(slots=True)
 class Claims:
-    """All claims about one digest. `known_size` is what the manifest that names it says, in bytes, if there is one."""
+    """All claims about one digest. `known_size` is what its manifest or registry says, in bytes, if one of them was asked."""
 
     banned: frozenset[NodeId]
     known_size: int | None
@@ -41,9 +41,11 @@ class Claims:
         known.update({holder.swarm: holder for holder in fresh})
         return fresh
 
-    def usable(self) -> list[Claim]:
-        """Return the claims that can be tried, the likeliest first."""
+    def usable(self, *, of_known_size: bool = False) -> list[Claim]:
+        """Return the claims that can be tried, the likeliest first; if `of_known_size`, none that says another size."""
         claims = [Claim(metainfo, holders) for metainfo in self._holders if (holders := self.useful(metainfo))]
+        if of_known_size and self.known_size is not None:
+            claims = [claim for claim in claims if claim.metainfo.size == self.known_size]
         return sorted(claims, key=self._rank, reverse=True)
 
     def useful(self, metainfo: Metainfo) -> tuple[Holder, ...]:

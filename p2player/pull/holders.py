@@ -110,7 +110,7 @@ class Lead:
     sighting: Sighting
     origin: Origin | None = None
     known_size: int | None = None
-    """Bytes in the blob by the manifest that names it, if one was read."""
+    """Bytes in the blob by the manifest that names it or by its registry, if one of them was asked."""
 
 
 def sighting_of(providers: Iterable[Provider], realm: Realm) -> Sighting:

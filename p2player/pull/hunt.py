@@ -143,7 +143,7 @@ class Hunt:
     can_settle: bool = False
     """Whether evidence can be judged here."""
     known_size: InitVar[int | None] = None
-    """Bytes in the blob by the manifest that names it."""
+    """Bytes in the blob by its manifest or registry."""
     _claims: Claims = field(init=False)
     _settlements: int = 0
     _settling: Literal["no", "before", "beside"] = "no"
@@ -308,7 +308,9 @@ class Hunt:
         return GIVE_UP if self.is_answered and len(self._claims.usable()) == 1 else NO_START
 
     def _next(self, now: float) -> list[Command]:
-        if claims := self._claims.usable():
+        # Who says another size than is known is tried after the registry: it may lie to keep others from asking that.
+        is_registry_left = self.has_origin and self._stream != "spent"
+        if claims := self._claims.usable(of_known_size=is_registry_left):
             if settling := self._settle("before"):
                 return settling
             claim = claims[0]

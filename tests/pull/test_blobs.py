@@ -69,6 +69,20 @@ async def test_liars_about_the_size_are_passed_over_where_the_manifest_says_it(c
     registry.requests.clear()
     assert await take(node, image.layer) == image.blobs[0]
     assert not registry.requests
+    await asyncio.sleep(1)
+    assert node.store.bans() == {liar.identity.node_id.raw for liar in liars}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_who_has_nothing_and_lies_about_the_size_does_not_keep_anybody_from_the_registry(
+    cluster, registry, image, count
+):
+    liars, node = [cluster.add() for _ in range(count)], cluster.add()
+    for liar in liars:
+        await liar.discovery.announce(image.layer, 1_100_000, b"g" * 32, complete=True)
+    await node.images.manifest(APP, "1")
+    assert await take(node, image.layer) == image.blobs[0]
+    await asyncio.sleep(1)
     assert node.store.bans() == {liar.identity.node_id.raw for liar in liars}
 
 

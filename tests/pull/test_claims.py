@@ -42,6 +42,7 @@ def test_the_likeliest_comes_first_by_size_then_standing_then_number():
     claims.judge({ONE: Standing.HEARD, LARGER: Standing.REFUTED})
     assert order(claims) == [ONE, OTHER, LARGER]
     known = claims_of((ONE, 1), (OTHER, 2, 3), (LARGER, 4, 5, 6), known_size=ONE.size)
+    assert [claim.metainfo for claim in known.usable(of_known_size=True)] == [OTHER, ONE]
     assert order(known) == [OTHER, ONE, LARGER]
 
 

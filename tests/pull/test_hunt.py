@@ -351,6 +351,16 @@ def test_a_size_that_the_manifest_does_not_say_is_neither_believed_nor_asked_abo
     assert hunt.found([claim(OTHER_LIE, 1, 2), claim(TRUE, 3)], 0.0) == [Begin(claim(TRUE, 3))]
 
 
+@pytest.mark.parametrize(("has_origin", "known_size"), [(True, TRUE.size), (False, TRUE.size), (True, None)])
+def test_who_says_another_size_than_is_known_is_tried_after_the_registry(has_origin, known_size):
+    hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=has_origin, known_size=known_size)
+    begin = Begin(claim(OTHER_LIE, 1, 2))
+    is_first = has_origin and known_size is not None
+    assert hunt.found([claim(OTHER_LIE, 1, 2)], 0.0) == [Stream(alone=False) if is_first else begin]
+    if is_first:
+        assert hunt.failed(PeerUnreachable("gone"), 1.0) == [begin]
+
+
 def test_a_manifest_with_a_wrong_size_does_not_hide_what_there_is():
     hunt = Hunt(DIGEST, frozenset(), 0.0, can_settle=True, known_size=5)
     assert hunt.found([claim(TRUE, 3)], 0.0) == [Begin(claim(TRUE, 3))]
