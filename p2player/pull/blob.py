@@ -65,9 +65,13 @@ class RemoteBlob:
                     at += len(chunk)
                     yield chunk
             if at < stop:
-                await flight.landed()
+                self._require_size((await flight.landed()).size)
         async for chunk in read_file(self._path, self.digest, at, stop):
             yield chunk
+
+    def _require_size(self, size: int) -> None:
+        if size != self.size:
+            raise DigestMismatch(f"{self.digest} was announced with a wrong size; ask again")
 
     async def _read_while_it_comes(self, flight: Flight, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Yield bytes from start on until the blob is in the store, or all of [start, stop)."""
@@ -75,8 +79,7 @@ class RemoteBlob:
         giver: Attempt | StreamAttempt | None = None
         at = start
         while (attempt := await flight.attempt(attempt)) is not None:
-            if attempt.size != self.size:
-                raise DigestMismatch(f"{self.digest} was announced with a wrong size; ask again")
+            self._require_size(attempt.size)
             # Errors are the attempt's; `flight.attempt` raises when there is no further one.
             with suppress(P2PlayerError), attempt.held():
                 if giver is None:

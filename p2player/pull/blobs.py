@@ -46,8 +46,15 @@ class Blobs:
         """Return a blob that is not here, which is fetched by this lead when it is read."""
         return RemoteBlob(lead, self._flights, self._store.path(lead.digest))
 
-    async def document(self, digest: Digest, repository: Repository | None, asker: Asker) -> Document:
-        """Return the manifest or index of this digest. Raises ReferenceNotFound, or InvalidManifest if it is none."""
+    async def document(
+        self, digest: Digest, repository: Repository | None, asker: Asker, *, known_size: int | None = None
+    ) -> Document:
+        """Return the manifest or index of this digest, which has `known_size` bytes by its registry, if that was asked.
+
+        Raises ReferenceNotFound, or InvalidManifest if it is none.
+        """
+        if known_size is not None:
+            self._sizes[repository, digest] = known_size
         if (document := self._store.document(digest)) is not None:
             await self._parts.access.allow(digest, repository, "manifests", asker)
         else:

@@ -48,6 +48,12 @@ class Claims:
             claims = [claim for claim in claims if claim.metainfo.size == self.known_size]
         return sorted(claims, key=self._rank, reverse=True)
 
+    def learn_size(self, size: int) -> bool:
+        """Take what the registry says, unless a size is known already; tell whether it was not."""
+        is_news = self.known_size is None
+        self.known_size = size if is_news else self.known_size
+        return is_news
+
     def useful(self, metainfo: Metainfo) -> tuple[Holder, ...]:
         """Return those who make this claim and can be fetched from, none if it was refused."""
         if metainfo in self._refused:

@@ -21,6 +21,7 @@ from p2player.errors import BlobNotFound, DigestMismatch, P2PlayerError, Transfe
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import SMALL_BLOB
+from p2player.pull.chain.sources import OtherSize
 from p2player.pull.claims import Claims
 from p2player.pull.dispute import Standing, Verdict
 from p2player.pull.holders import Claim, Holder
@@ -261,7 +262,9 @@ class Hunt:
         """Take note that those who make the current claim cannot be fetched from; error is why."""
         self._failure = error
         if self._is_streaming:
-            self._stream = "spent"
+            # Those who said another size than the registry are tried after it, with the size that it says.
+            is_news = isinstance(error, OtherSize) and self._claims.learn_size(error.size)
+            self._stream = "possible" if is_news else "spent"
             return self._next(now)
         self._claims.fail(self._end_current())
         return self._next(now)

@@ -21,6 +21,7 @@ from p2player.pull.events import BlobProgress, PullResult
 from p2player.pull.flights import Flights
 from p2player.pull.holders import Claim, Holder, Lead, Sighting
 from p2player.pull.holdings import referrers_scope
+from p2player.pull.meaning import is_upstream
 from p2player.pull.names import Names
 from p2player.pull.parts import Parts
 from p2player.pull.port import FoundManifest, OpenBlob
@@ -57,8 +58,9 @@ class Images:
     async def _tagged(self, reference: Reference, asker: Asker) -> FoundManifest:
         meaning = await self._names.newest(reference, asker)
         row = meaning.row
+        size = row.descriptor.size if is_upstream(row) and meaning.stale_for is None else None
         try:
-            document = await self._blobs.document(row.descriptor.digest, reference.repository, asker)
+            document = await self._blobs.document(row.descriptor.digest, reference.repository, asker, known_size=size)
         except NotFound as error:
             raise ReferenceNotFound(
                 f"{reference} is {row.descriptor.digest}, which no node announces", hint=error.hint

@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from p2player.errors import BlobNotFound, LoginRequired, TransferStalled, UpstreamUnreachable
+from p2player.errors import BlobNotFound, DigestMismatch, LoginRequired, TransferStalled, UpstreamUnreachable
+from p2player.oci.manifest import MAX_DOCUMENT
 from p2player.oci.reference import Repository
 from p2player.pull.chain.course import GIVE_UP
 from p2player.upstream.port import Login
@@ -84,6 +85,24 @@ async def test_who_has_nothing_and_lies_about_the_size_does_not_keep_anybody_fro
     assert await take(node, image.layer) == image.blobs[0]
     await asyncio.sleep(1)
     assert node.store.bans() == {liar.identity.node_id.raw for liar in liars}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_where_no_manifest_was_read_such_a_lie_fails_one_pull_and_not_the_next(cluster, registry, image, count):
+    liars, node = [cluster.add() for _ in range(count)], cluster.add()
+    for liar in liars:
+        await liar.discovery.announce(image.layer, 1_100_000, b"g" * 32, complete=True)
+    with pytest.raises(DigestMismatch, match="ask again"):
+        await take(node, image.layer)
+    await asyncio.sleep(5)
+    assert await take(node, image.layer) == image.blobs[0]
+
+
+@pytest.mark.parametrize("size", [1_000_000, 2 * MAX_DOCUMENT])
+async def test_who_lies_about_the_size_of_a_manifest_does_not_keep_anybody_from_it(cluster, registry, image, size):
+    liar, node = cluster.add(), cluster.add()
+    await liar.discovery.announce(image.document.digest, size, b"g" * 32, complete=True)
+    assert (await node.images.manifest(APP, "1")).document == image.document
 
 
 async def test_what_a_node_that_fetches_it_says_of_the_size_does_not_count_where_the_registry_can_be_asked(

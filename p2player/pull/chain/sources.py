@@ -39,6 +39,14 @@ class TooManySigners(PeerUnreachable):
     """More have signed what comes than can be honest."""
 
 
+class OtherSize(PeerUnreachable):
+    """What the registry has is not of the size that is fetched, but of `size` bytes."""
+
+    def __init__(self, message: str, size: int) -> None:
+        super().__init__(message)
+        self.size = size
+
+
 class Followable(Protocol):
     """How other nodes are followed; `peer.client.PeerClient` does it."""
 
@@ -93,7 +101,8 @@ class Sources:
         if (origin := self._lead.origin) is None:
             raise ValueError("there is no registry to ask")
         async with self._access.open(origin, self._lead.digest, self._growing.offset) as sent:
-            self._require_size(sent.size, "the registry")
+            if sent.size != self._lead.size:
+                raise OtherSize(self._other_size(sent.size, "the registry"), sent.size)
             async for data in sent.chunks:
                 await self._append(data)
 
@@ -128,7 +137,8 @@ class Sources:
 
         following = self._peers.follow(neighbour.host, neighbour.port, self._lead.digest, start, insist=insist)
         async with following as sent:
-            self._require_size(sent.standing.size, node.short)
+            if sent.standing.size != self._lead.size:
+                raise PeerUnreachable(self._other_size(sent.standing.size, node.short))
             on_answer(sent.standing)
             async for data in sent.chunks:
                 await hand_on(data)
@@ -199,6 +209,5 @@ class Sources:
         if not (segment.is_of(data) and segment.is_signed(self._lead.digest, self._lead.size)):
             raise Forged(f"{sender.short} sends segments that are not what {segment.node.short} has signed")
 
-    def _require_size(self, size: int, name: str) -> None:
-        if size != self._lead.size:
-            raise PeerUnreachable(f"{name} has {size} bytes for {self._lead.digest}, not {self._lead.size}")
+    def _other_size(self, size: int, name: str) -> str:
+        return f"{name} has {size} bytes for {self._lead.digest}, not {self._lead.size}"

@@ -10,6 +10,7 @@ from p2player.oci.digest import Digest
 from p2player.oci.reference import Repository
 from p2player.peer.evidence import seal_evidence, seal_piece
 from p2player.peer.identity import NodeId
+from p2player.pull.chain.sources import OtherSize
 from p2player.pull.holders import Claim, Holder
 from p2player.pull.hunt import FAST, GIVE_UP, Begin, Drop, Hunt, Stream
 from p2player.store import states
@@ -61,6 +62,16 @@ def test_what_is_small_is_asked_for():
 def test_it_goes_by_a_swarm_once_it_cannot_be_streamed():
     hunt, _ = found(holder(1))
     assert hunt.failed(PeerUnreachable("gone"), 1.0) == [Begin(Claim(LAYER, (holder(1),)))]
+
+
+@pytest.mark.parametrize(("known_size", "is_news"), [(None, True), (SIZE, False)])
+def test_where_the_registry_says_another_size_it_is_asked_for_that_and_the_one_node_comes_last(known_size, is_news):
+    hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=True, known_size=known_size)
+    assert hunt.found([Claim(LAYER, (holder(1),))], 0.0) == [Stream(alone=False, size=SIZE)]
+    other = OtherSize("it has another", SIZE + 1)
+    if is_news:
+        assert hunt.failed(other, 1.0) == [Stream(alone=False)]
+    assert hunt.failed(other, 2.0) == [Begin(Claim(LAYER, (holder(1),)))], "it may say another one each time"
 
 
 def test_a_fast_stream_that_nobody_else_has_a_part_in_becomes_a_swarm():
