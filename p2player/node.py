@@ -13,6 +13,7 @@ from p2player.control.server import ControlServer
 from p2player.counters import Counters
 from p2player.dht.node import DhtNode
 from p2player.errors import AddressUnusable
+from p2player.peer.address import Whereabouts
 from p2player.peer.client import PeerClient
 from p2player.peer.identity import Identity
 from p2player.peer.keyring import Keyring
@@ -129,6 +130,7 @@ class Node:
             self.holdings,
             relays,
             self.witness,
+            Whereabouts(self.identity, lambda: self.dht.swarm_address),
             self.counters,
             node_id=self.identity.node_id,
             version=__version__,

@@ -154,6 +154,11 @@ class DhtNode:
         return [(NodeId(contact.id), contact.ip, contact.port) for contact in answering]
 
     @property
+    def swarm_address(self) -> tuple[str, int]:
+        """The host that others reach this node at and the port of its swarm, as its records name them; port 0 before `start`."""
+        return self._vantage.host, self._swarm_port
+
+    @property
     def counters(self) -> dict[str, int]:
         """Datagrams in and out, requests unanswered, and what was dropped, by reason."""
         return dict(self._counters)

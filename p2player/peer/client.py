@@ -13,6 +13,7 @@ from yarl import URL
 from p2player.bodies import chunks_of
 from p2player.errors import DigestMismatch, PeerUnreachable
 from p2player.oci.digest import Digest
+from p2player.peer.address import MAX_SEALED_ADDRESS
 from p2player.peer.evidence import MAX_SEALED_EVIDENCE, MAX_SEALED_PIECE, voucher
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import (
@@ -23,6 +24,7 @@ from p2player.peer.protocol import (
     SEAL_HEADER,
     SMALL_BLOB,
     WRONG_HEADER,
+    address_path,
     blob_path,
     evidence_path,
     piece_path,
@@ -89,6 +91,10 @@ class PeerClient:
     async def piece(self, host: str, port: int, digest: Digest, index: int, *, timeout: float) -> bytes:  # noqa: ASYNC109  (as above)
         """Return the piece that the node at host and port shows for its evidence. Raises PeerUnreachable."""
         return (await self._get(host, port, piece_path(digest, index), limit=MAX_SEALED_PIECE, timeout=timeout))[0]
+
+    async def address(self, host: str, port: int, nonce: bytes, *, timeout: float) -> bytes:  # noqa: ASYNC109  (as above)
+        """Return what the node at host and port has to say of where its swarm listens. Raises PeerUnreachable."""
+        return (await self._get(host, port, address_path(nonce), limit=MAX_SEALED_ADDRESS, timeout=timeout))[0]
 
     async def skew(self, host: str, port: int, *, timeout: float) -> float:  # noqa: ASYNC109  (as above)
         """Return by how many seconds this clock is ahead of that of the node at host and port. Raises PeerUnreachable."""

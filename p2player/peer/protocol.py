@@ -10,6 +10,7 @@ BLOBS_PATH = "/p2p/v1/blobs/"
 RELAY_PATH = "/p2p/v1/relay/"
 EVIDENCE_PATH = "/p2p/v1/evidence/"
 PIECES_PATH = "/p2p/v1/pieces/"
+ADDRESS_PATH = "/p2p/v1/address/"
 
 SIZE_HEADER = "P2Player-Size"
 """How many bytes the whole blob has."""
@@ -53,3 +54,8 @@ def evidence_path(digest: Digest) -> str:
 def piece_path(digest: Digest, index: int) -> str:
     """Return the path a piece of a disputed blob is asked for by."""
     return f"{PIECES_PATH}{digest}/{index}"
+
+
+def address_path(nonce: bytes) -> str:
+    """Return the path a node is asked by where its swarm listens."""
+    return f"{ADDRESS_PATH}{nonce.hex()}"

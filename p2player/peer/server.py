@@ -1,20 +1,33 @@
-"""The HTTP interface a node offers the others: small blobs, larger ones to be followed, and who it is."""
+"""The HTTP interface a node offers the others: small blobs, larger ones to be followed, and who and where it is."""
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
 from aiohttp import web
 
 from p2player.counters import Counters
 from p2player.errors import InvalidDigest
 from p2player.oci.digest import Digest
+from p2player.peer.address import Whereabouts, parse_nonce
 from p2player.peer.identity import NodeId
 from p2player.peer.listener import Listener
-from p2player.peer.protocol import BLOBS_PATH, EVIDENCE_PATH, NODE_PATH, PIECES_PATH, RELAY_PATH, SEAL_HEADER
+from p2player.peer.protocol import (
+    ADDRESS_PATH,
+    BLOBS_PATH,
+    EVIDENCE_PATH,
+    NODE_PATH,
+    PIECES_PATH,
+    RELAY_PATH,
+    SEAL_HEADER,
+)
 from p2player.peer.relay import RelayDesk, Relays
 from p2player.peer.tls import ClusterTls
 
 _READING = ("GET", "HEAD")
 _MAX_INDEX_DIGITS = 6
+
+_Answer: TypeAlias = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
+"""Answers a request, given what follows on the path in it."""
 
 
 class SmallBlobs(Protocol):
@@ -50,6 +63,7 @@ class PeerServer:
         blobs: SmallBlobs,
         relays: Relays,
         witness: Witness,
+        whereabouts: Whereabouts,
         counters: Counters,
         *,
         node_id: NodeId,
@@ -59,7 +73,15 @@ class PeerServer:
         self._blobs = blobs
         self._relays = RelayDesk(relays)
         self._witness = witness
+        self._whereabouts = whereabouts
         self._about = {"node_id": str(node_id), "version": version}
+        self._answers: dict[str, _Answer] = {
+            BLOBS_PATH: self._blob,
+            RELAY_PATH: self._relay,
+            EVIDENCE_PATH: self._evidence,
+            PIECES_PATH: self._piece,
+            ADDRESS_PATH: self._address,
+        }
         self._listener = Listener(self._answer, counters, "peer.malformed", refused="peer.unauthorized")
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
@@ -85,27 +107,37 @@ class PeerServer:
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == NODE_PATH:
             return web.json_response(self._about)
-        if request.path.startswith(BLOBS_PATH):
-            return self._blob(Digest.parse(request.path.removeprefix(BLOBS_PATH)))
-        if request.path.startswith(RELAY_PATH):
-            return await self._relays.answer(request, Digest.parse(request.path.removeprefix(RELAY_PATH)))
-        if request.path.startswith(EVIDENCE_PATH):
-            return _sent(await self._witness.evidence(Digest.parse(request.path.removeprefix(EVIDENCE_PATH))))
-        if request.path.startswith(PIECES_PATH):
-            return await self._piece(request.path.removeprefix(PIECES_PATH))
+        for path, answer in self._answers.items():
+            if request.path.startswith(path):
+                return await answer(request, request.path.removeprefix(path))
         return web.Response(status=404)
 
-    def _blob(self, digest: Digest) -> web.Response:
+    async def _blob(self, _request: web.BaseRequest, wanted: str) -> web.Response:
+        digest = Digest.parse(wanted)
         response = _sent(data := self._blobs.small(digest))
         if data is not None:
             response.headers[SEAL_HEADER] = self._witness.vouch(digest, data)
         return response
 
-    async def _piece(self, wanted: str) -> web.Response:
+    async def _relay(self, request: web.BaseRequest, wanted: str) -> web.StreamResponse:
+        return await self._relays.answer(request, Digest.parse(wanted))
+
+    async def _evidence(self, _request: web.BaseRequest, wanted: str) -> web.Response:
+        return _sent(await self._witness.evidence(Digest.parse(wanted)))
+
+    async def _piece(self, _request: web.BaseRequest, wanted: str) -> web.Response:
         digest, _, index = wanted.partition("/")
         if not (index.isascii() and index.isdigit() and len(index) <= _MAX_INDEX_DIGITS):
             return web.Response(status=400)
         return _sent(await self._witness.piece(Digest.parse(digest), int(index)))
+
+    async def _address(self, request: web.BaseRequest, wanted: str) -> web.Response:
+        try:
+            nonce = parse_nonce(wanted)
+        except ValueError:
+            return web.Response(status=400)
+        reached_at = request.transport.get_extra_info("sockname") if request.transport else None
+        return _sent(self._whereabouts.sealed(nonce, reached_at[0]) if reached_at else None)
 
 
 def _sent(data: bytes | None) -> web.Response:

@@ -2,6 +2,7 @@ import pytest
 
 from p2player.counters import Counters
 from p2player.oci.digest import Digest
+from p2player.peer.address import Whereabouts
 from p2player.peer.evidence import vouch
 from p2player.peer.identity import Identity
 from p2player.peer.keyring import Keyring
@@ -81,14 +82,19 @@ def witness():
 
 
 @pytest.fixture
+def whereabouts():
+    return Whereabouts(Identity.from_seed(bytes(32)), lambda: ("127.0.0.1", 7401))
+
+
+@pytest.fixture
 def counters():
     return Counters()
 
 
 @pytest.fixture
-async def peer(tls, held, relays, witness, counters):
+async def peer(tls, held, relays, witness, whereabouts, counters):
     """The address of a running peer server."""
     node_id = Identity.from_seed(bytes(32)).node_id
-    server = PeerServer(tls, held, relays, witness, counters, node_id=node_id, version="1.2.3")
+    server = PeerServer(tls, held, relays, witness, whereabouts, counters, node_id=node_id, version="1.2.3")
     yield await server.start("127.0.0.1", 0)
     await server.close()

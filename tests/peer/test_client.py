@@ -8,6 +8,7 @@ import pytest
 
 from p2player.errors import DigestMismatch, PeerUnreachable
 from p2player.oci.digest import Digest
+from p2player.peer.address import MAX_SEALED_ADDRESS, new_nonce
 from p2player.peer.client import PeerClient
 from p2player.peer.evidence import MAX_SEALED_EVIDENCE, MAX_SEALED_PIECE
 from p2player.peer.identity import Identity, NodeId
@@ -101,6 +102,20 @@ async def test_evidence_and_pieces_come_as_they_were_sealed(client, peer, witnes
         await client.piece(*peer, digest, 8, timeout=PATIENCE)
     with pytest.raises(PeerUnreachable, match="404"):
         await client.evidence(*peer, Digest.of(b"another"), timeout=PATIENCE)
+
+
+async def test_where_a_swarm_is_comes_as_it_was_sealed(client, peer, whereabouts):
+    nonce = new_nonce()
+    whereabouts.sealed = lambda *asked: b"address" if asked == (nonce, "127.0.0.1") else None
+    assert await client.address(*peer, nonce, timeout=PATIENCE) == b"address"
+    with pytest.raises(PeerUnreachable, match="404"):
+        await client.address(*peer, new_nonce(), timeout=PATIENCE)
+
+
+async def test_a_longer_address_than_there_can_be_is_not_read_to_its_end(client, peer, whereabouts):
+    whereabouts.sealed = lambda *_: bytes(MAX_SEALED_ADDRESS + 1)
+    with pytest.raises(PeerUnreachable, match="more than"):
+        await client.address(*peer, new_nonce(), timeout=PATIENCE)
 
 
 async def test_more_evidence_than_there_can_be_is_not_read_to_its_end(client, peer, witness):

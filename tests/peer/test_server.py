@@ -5,9 +5,10 @@ import aiohttp
 import pytest
 
 from p2player.oci.digest import Digest
+from p2player.peer.address import new_nonce, open_address
 from p2player.peer.identity import Identity
 from p2player.peer.keyring import Keyring
-from p2player.peer.protocol import NODE_PATH, blob_path
+from p2player.peer.protocol import NODE_PATH, address_path, blob_path
 from p2player.peer.server import PeerServer
 from p2player.peer.tls import ClusterTls
 from tests.peer.conftest import PATIENCE, tls_of
@@ -45,6 +46,18 @@ async def test_a_node_says_who_it_is(ask):
     assert body == f'{{"node_id": "{node_id}", "version": "1.2.3"}}'.encode()
 
 
+async def test_a_node_signs_where_its_swarm_is(ask):
+    nonce = new_nonce()
+    status, body = await ask(address_path(nonce))
+    assert status == 200
+    assert open_address(Identity.from_seed(bytes(32)).node_id, nonce, body) == ("127.0.0.1", 7401)
+
+
+async def test_a_node_that_is_asked_at_another_host_than_it_announces_does_not_say_where_it_is(ask, whereabouts):
+    whereabouts._announced = lambda: ("127.0.0.2", 7401)
+    assert await ask(address_path(new_nonce())) == (404, b"")
+
+
 def of_another_cluster():
     context = tls_of(b"another secret of some length").client
     context.verify_mode = ssl.CERT_NONE
@@ -67,13 +80,15 @@ async def test_an_outsider_gets_nothing_and_is_counted(ask, held, counters, outs
 
 
 async def test_a_connection_kept_open_is_worth_no_more_than_the_certificate_it_began_with(
-    held, relays, witness, counters, tmp_path
+    held, relays, witness, whereabouts, counters, tmp_path
 ):
     file = tmp_path / "secret"
     file.write_bytes(b"one-secret-of-the-test\n")
     keyring = Keyring.open(file)
     node_id = Identity.from_seed(bytes(32)).node_id
-    server = PeerServer(ClusterTls(keyring), held, relays, witness, counters, node_id=node_id, version="1.2.3")
+    server = PeerServer(
+        ClusterTls(keyring), held, relays, witness, whereabouts, counters, node_id=node_id, version="1.2.3"
+    )
     host, port = await server.start("127.0.0.1", 0)
     url = f"https://{host}:{port}{NODE_PATH}"
     one, two = tls_of(b"one-secret-of-the-test").client, tls_of(b"two-secret-of-the-test").client
@@ -105,9 +120,9 @@ async def test_nothing_is_served_without_tls(peer, counters):
     assert counters.dropped["peer.unauthorized"]
 
 
-async def test_a_cluster_without_a_secret_serves_everybody(held, relays, witness, counters):
+async def test_a_cluster_without_a_secret_serves_everybody(held, relays, witness, whereabouts, counters):
     node_id = Identity.from_seed(bytes(32)).node_id
-    server = PeerServer(tls_of(b""), held, relays, witness, counters, node_id=node_id, version="1.2.3")
+    server = PeerServer(tls_of(b""), held, relays, witness, whereabouts, counters, node_id=node_id, version="1.2.3")
     host, port = await server.start("127.0.0.1", 0)
     async with aiohttp.ClientSession() as session, session.get(f"http://{host}:{port}{NODE_PATH}") as response:
         assert response.status == 200
@@ -126,6 +141,10 @@ async def test_a_cluster_without_a_secret_serves_everybody(held, relays, witness
         (f"/p2p/v1/pieces/{ABSENT}/1000000", 400),
         (f"/p2p/v1/pieces/{ABSENT}/0", 404),
         (f"/p2p/v1/evidence/{ABSENT}", 404),
+        ("/p2p/v1/address/", 400),
+        (f"/p2p/v1/address/{'0' * 30}", 400),
+        (f"/p2p/v1/address/{'F' * 32}", 400),
+        (f"/p2p/v1/address/{'0' * 33}", 400),
         ("/p2p/v2/node", 404),
         ("/", 404),
     ],

@@ -9,9 +9,18 @@ from yarl import URL
 
 from p2player.counters import Counters
 from p2player.oci.digest import Digest
+from p2player.peer.address import Whereabouts
 from p2player.peer.identity import Identity
 from p2player.peer.keyring import Keyring
-from p2player.peer.protocol import BLOBS_PATH, EVIDENCE_PATH, NODE_HEADER, NODE_PATH, PIECES_PATH, RELAY_PATH
+from p2player.peer.protocol import (
+    ADDRESS_PATH,
+    BLOBS_PATH,
+    EVIDENCE_PATH,
+    NODE_HEADER,
+    NODE_PATH,
+    PIECES_PATH,
+    RELAY_PATH,
+)
 from p2player.peer.secret import ClusterSecret
 from p2player.peer.server import PeerServer
 from p2player.peer.tls import ClusterTls
@@ -19,7 +28,8 @@ from tests.fuzz.target import Target, as_pairs, as_text
 
 _BLOB = b"a blob"
 _DIGEST = Digest.of(_BLOB)
-_ID = Identity.from_seed(bytes(32)).node_id
+_ME = Identity.from_seed(bytes(32))
+_ID = _ME.node_id
 _STATUSES = {200, 400, 404, 405, 409, 416}
 
 
@@ -56,9 +66,10 @@ class NotHttpError(Exception):
 
 def _server() -> PeerServer:
     holder = cast("Any", _Holder())
-    return PeerServer(
-        ClusterTls(Keyring.of(ClusterSecret())), holder, holder, holder, Counters(), node_id=_ID, version="1"
-    )
+    # Where aiohttp's mocked requests come in.
+    whereabouts = Whereabouts(_ME, lambda: ("127.0.0.1", 7401))
+    tls = ClusterTls(Keyring.of(ClusterSecret()))
+    return PeerServer(tls, holder, holder, holder, whereabouts, Counters(), node_id=_ID, version="1")
 
 
 def _request(data: bytes) -> None:
@@ -84,6 +95,7 @@ TARGETS = (
             f"GET {RELAY_PATH}{_DIGEST}\nRange: bytes=262144-\n{NODE_HEADER}: {_ID} 7400\nP2Player-Insist: 1".encode(),
             f"GET {EVIDENCE_PATH}{_DIGEST}".encode(),
             f"GET {PIECES_PATH}{_DIGEST}/3".encode(),
+            f"GET {ADDRESS_PATH}{bytes(16).hex()}".encode(),
             f"GET {NODE_PATH}".encode(),
             b"POST /",
         ),

@@ -1,9 +1,10 @@
-"""What other nodes sign: segments of a stream and evidence; and the certificates that they and users have."""
+"""What other nodes sign: segments of a stream, evidence, and where they are; and the certificates that they and users have."""
 
 import datetime as dt
 
 from p2player.errors import InvalidConfig
 from p2player.oci.digest import Digest
+from p2player.peer.address import MAX_SEALED_ADDRESS, open_address, parse_nonce, seal_address
 from p2player.peer.ca import Authority
 from p2player.peer.evidence import MAX_EVIDENCE, Evidence, open_evidence, seal_evidence, vouch, voucher
 from p2player.peer.identity import Identity
@@ -19,6 +20,8 @@ SEGMENT = segment_bytes(1)
 
 _SIGNER = Identity.from_seed(bytes(32))
 _DIGEST = Digest.of(b"")
+_NONCE = bytes(range(16))
+_ADDRESSES = (("10.0.0.1", 7401), ("2001:db8::1", 1))
 _PLACE = 2  # bytes of a stream that say how large the blob is
 _CHUNK = 100
 _NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
@@ -69,6 +72,15 @@ def _sealed_evidence(data: bytes) -> None:
     assert open_evidence(_SIGNER.node_id, _DIGEST, data) == _EVIDENCE
 
 
+def _nonce(data: bytes) -> None:
+    assert parse_nonce(as_text(data)).hex() == as_text(data)
+
+
+def _address(data: bytes) -> None:
+    assert open_address(_SIGNER.node_id, _NONCE, data) in _ADDRESSES
+    assert len(data) <= MAX_SEALED_ADDRESS
+
+
 def _certificate(data: bytes) -> None:
     files = TlsFiles(as_file(_AUTHORITY.pem, "ca"), as_file(data, "certificate"), as_file(_OWN.key, "key"))
     found, until = files.read(_NOW.timestamp())
@@ -88,6 +100,13 @@ TARGETS = (
     Target("peer.evidence", _evidence, (ValueError,), (_EVIDENCE.pack(),)),
     Target("peer.voucher", _voucher, (), (vouch(_SIGNER, _DIGEST, _LAYER).encode(),)),
     Target("peer.sealed_evidence", _sealed_evidence, (ValueError,), (seal_evidence(_SIGNER, _EVIDENCE),)),
+    Target("peer.nonce", _nonce, (ValueError,), (_NONCE.hex().encode(),)),
+    Target(
+        "peer.address",
+        _address,
+        (ValueError,),
+        tuple(seal_address(_SIGNER, _NONCE, *address) for address in _ADDRESSES),
+    ),
     Target("files.certificate", _certificate, (InvalidConfig,), (_OWN.certificate,)),
     Target("files.key", _key, (InvalidConfig,), (_OWN.key,)),
 )
