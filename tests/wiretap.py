@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager, suppress
 
 
 @asynccontextmanager
-async def wiretap(address):
-    """Forward connections to address; yield where to connect instead, and all bytes that come by."""
+async def wiretap(address, host="127.0.0.1", port=0):
+    """Forward connections to address; yield where to connect instead, at host, and all bytes that come by."""
     seen = bytearray()
     tasks = set()
 
@@ -24,7 +24,7 @@ async def wiretap(address):
         with suppress(asyncio.CancelledError):
             await asyncio.gather(forward(reader, onward[1]), forward(onward[0], writer), return_exceptions=True)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, host, port)
     try:
         yield server.sockets[0].getsockname(), seen
     finally:

@@ -8,8 +8,8 @@ node reads what it signs just then, and keeps silent about what is spoilt; a wro
 A liar that shows right pieces when asked is not found out, nor one that connects to us under no name that is known: they
 are not asked for more of this blob, and cost what they sent.
 
-Who floods a swarm is not asked: what it sent is nobody's mistake, and it came from the address that the node has signed, to
-which this one has connected.
+A flood is nobody's mistake, but the address that it came from may be another's by now than that of the node whose record
+names it. So that node is asked whether it is there (see peer/address.py), and is not banned unless it signs that it is.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from typing import Final
 
 from p2player.errors import BlobNotFound, PeerUnreachable
 from p2player.oci.digest import Digest
+from p2player.peer.address import new_nonce, open_address
 from p2player.peer.client import PeerClient
 from p2player.peer.evidence import open_piece
 from p2player.peer.identity import NodeId
@@ -31,7 +32,7 @@ from p2player.swarm.port import Address, Spoilt
 from p2player.tasks import Tasks
 
 _MAX_ASKED: Final = 8
-"""How many nodes are asked about one blob: who names itself after others must not make this node ask all of them."""
+"""How many nodes are asked about one blob, of either kind: who names itself after others must not make this node ask all of them."""
 _PIECES: Final = 4
 """How many pieces each is asked for. They are drawn, so that it cannot be known which."""
 _ANSWER_SECONDS: Final = 5.0
@@ -53,15 +54,12 @@ class Suspects:
         self._turn = asyncio.Lock()
 
     def question(self, digest: Digest, spoilt: Spoilt, holders: Iterable[Holder]) -> None:
-        """Find out which of those holders of a blob, which is here by now, lied when something of it came wrong.
-
-        Those who flooded this node are banned as they are.
-        """
+        """Find out which of those holders of a blob, which is here by now, lied when something of it came wrong, or too much."""
         holders = list(holders)
-        for holder in holders:
-            if holder.node and holder.swarm in spoilt.flooders:
-                reason = f"sent blocks of {digest} that nobody asked for"
-                self._tasks.spawn(ban(self._store, self._journal, digest, holder.node, reason), "ban")
+        flooding = [holder for holder in holders if holder.swarm in spoilt.flooders]
+        for holder in flooding[:_MAX_ASKED]:
+            if holder.node and holder.http:
+                self._tasks.spawn(self._locate(digest, holder.node, holder.http, holder.swarm), f"locate {holder}")
         if not spoilt.pieces:
             return
         asked = [holder for holder in holders if _may_be(holder, spoilt)][:_MAX_ASKED]
@@ -86,6 +84,20 @@ class Suspects:
             self._journal.add(digest, f"{node.short} may have sent wrong pieces, and does not show them: {error}")
         else:
             self._journal.add(digest, f"{node.short} may have sent wrong pieces, but shows the right ones")
+
+    async def _locate(self, digest: Digest, node: NodeId, http: Address, flooder: Address) -> None:
+        """Ban a node if it is the one at the address of a flooder."""
+        came = f"blocks that nobody asked for came from where {node.short} was announced"
+        nonce = new_nonce()
+        try:
+            swarm = open_address(node, nonce, await self._peers.address(*http, nonce, timeout=_ANSWER_SECONDS))
+        except (PeerUnreachable, ValueError) as error:
+            self._journal.add(digest, f"{came}, and it does not show that it is there: {error}")
+            return
+        if swarm == flooder:
+            await ban(self._store, self._journal, digest, node, f"sent blocks of {digest} that nobody asked for")
+        else:
+            self._journal.add(digest, f"{came}, but it is at {swarm[0]}:{swarm[1]}")
 
     async def _is_lie(self, digest: Digest, node: NodeId, http: Address, index: int) -> bool:
         """Tell whether a node signs another piece than the blob has. Raises PeerUnreachable, BlobNotFound, ValueError."""

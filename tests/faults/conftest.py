@@ -46,11 +46,16 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture
-async def start(tmp_path):
-    """Return a function that starts a node in the cluster of the first one, in this process."""
+async def nodes(tmp_path):
     nodes = Nodes(tmp_path)
-    yield nodes.start
+    yield nodes
     await nodes.close()
+
+
+@pytest.fixture
+def start(nodes):
+    """Return a function that starts a node in the cluster of the first one, in this process."""
+    return nodes.start
 
 
 class Pull:

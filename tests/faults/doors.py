@@ -21,9 +21,9 @@ class Door:
         self._server = None
         self._serving = set()
 
-    async def open(self, host):
-        """Return the port."""
-        self._server = await asyncio.start_server(self._serve, host, 0)
+    async def open(self, host, port=0):
+        """Return the port; 0 picks a free one."""
+        self._server = await asyncio.start_server(self._serve, host, port)
         return self._server.sockets[0].getsockname()[1]
 
     async def close(self):

@@ -17,6 +17,7 @@ from p2player.oci.digest import Digest
 from p2player.oci.manifest import Descriptor, Document
 from p2player.oci.mediatypes import OCI_CONFIG, OCI_INDEX, OCI_LAYER
 from p2player.oci.reference import Reference
+from p2player.peer.address import Whereabouts
 from p2player.peer.client import OtherBytes, SentOn
 from p2player.peer.identity import Identity
 from p2player.peer.relay import Followers, Neighbour, Sent
@@ -109,10 +110,16 @@ class FakePeer:
         return node.followers.standing(digest, relay, front)
 
     async def evidence(self, host, port, digest, *, timeout):  # noqa: ASYNC109  (as the client has it)
-        return await self._ask(host, timeout, lambda witness: witness.evidence(digest))
+        return await self._ask(host, timeout, lambda node: node.witness.evidence(digest))
 
     async def piece(self, host, port, digest, index, *, timeout):  # noqa: ASYNC109  (as the client has it)
-        return await self._ask(host, timeout, lambda witness: witness.piece(digest, index))
+        return await self._ask(host, timeout, lambda node: node.witness.piece(digest, index))
+
+    async def address(self, host, port, nonce, *, timeout):  # noqa: ASYNC109  (as the client has it)
+        async def sealed(node):
+            return node.whereabouts.sealed(nonce, node.host)
+
+        return await self._ask(host, timeout, sealed)
 
     async def _ask(self, host, patience, question):
         slow = self._peers.slow.get(host, 0)
@@ -120,7 +127,7 @@ class FakePeer:
         node = self._peers.nodes.get(host)
         if node is None or host in self._peers.dead or slow >= patience:
             raise PeerUnreachable(f"{host} did not answer")
-        if (answer := await question(node.witness)) is None:
+        if (answer := await question(node)) is None:
             raise PeerUnreachable(f"{host} did not answer")
         return answer
 
@@ -203,6 +210,7 @@ class MemoryNode:
         self.trust = Trust(self.store.bans, lambda: cluster.now_ms() / 1000)
         self.followers = Followers()
         self.witness = Witness(self.store, self.holdings, self.identity)
+        self.whereabouts = Whereabouts(self.identity, lambda: self.address)
         self.upstreams = MemoryUpstreams(cluster.registry, *cluster.settings, counters=self.counters)
         self.owners = Owners(self.store, self.holdings)
         self.access = Access(self.upstreams, self.store, self.owners, self.counters)

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from p2player.peer.evidence import seal_piece
+from p2player.peer.identity import NodeId
 from p2player.swarm.port import Spoilt
 
 PIECES = frozenset({2, 3, 5})
@@ -32,6 +33,10 @@ def peer(cluster, blob):
 
 def spoilt_at(peer, pieces=PIECES):
     return Spoilt(pieces, frozenset({peer.address}))
+
+
+def flooded_from(peer):
+    return Spoilt(flooders=frozenset({peer.address}))
 
 
 async def question(node, blob, spoilt, *holders):
@@ -107,15 +112,60 @@ async def test_if_the_blob_has_left_the_store_meanwhile_nothing_is_proven(node, 
     assert node.store.bans() == frozenset()
 
 
-async def test_who_flooded_the_swarm_is_banned_unasked_and_nobody_else_is(cluster, node, peer, blob):
+async def test_who_flooded_the_swarm_and_signs_that_it_is_there_is_banned_and_nobody_else_is(cluster, node, peer, blob):
     other = cluster.add()
-    spoilt = Spoilt(flooders=frozenset({peer.address}))
-    history = await question(node, blob, spoilt, peer.holder(), other.holder())
+    history = await question(node, blob, flooded_from(peer), peer.holder(), other.holder())
     assert node.store.bans() == {peer.identity.node_id.raw}
     assert history[-1].endswith(f"it sent blocks of {blob.digest} that nobody asked for")
 
 
 async def test_who_flooded_under_no_signed_record_is_not_banned(node, peer, blob):
     stranger = replace(peer.holder(), node=None)
-    await question(node, blob, Spoilt(flooders=frozenset({peer.address})), stranger)
+    await question(node, blob, flooded_from(peer), stranger)
     assert node.store.bans() == frozenset()
+
+
+async def test_who_has_left_its_address_to_a_flooder_that_does_not_answer_is_not_banned(cluster, node, peer, blob):
+    cluster.peers.dead.add(peer.host)
+    history = await question(node, blob, flooded_from(peer), peer.holder())
+    assert node.store.bans() == frozenset()
+    assert "and it does not show that it is there" in history[-1]
+
+
+async def test_who_has_left_its_port_to_a_flooder_is_not_banned(node, peer, blob):
+    holder = peer.holder()
+    peer.address = (peer.host, 7402)
+    history = await question(node, blob, Spoilt(flooders=frozenset({holder.swarm})), holder)
+    assert node.store.bans() == frozenset()
+    assert history[-1].endswith(f"but it is at {peer.host}:7402")
+
+
+async def test_who_is_asked_by_way_of_a_flooder_at_its_old_address_is_not_banned(cluster, node, peer, blob):
+    holder = peer.holder()
+    moved_to = "10.0.9.9"
+    peer.host, peer.address = moved_to, (moved_to, 7401)
+    assert cluster.peers.nodes[holder.http[0]] is peer, "the question is passed on"
+    history = await question(node, blob, Spoilt(flooders=frozenset({holder.swarm})), holder)
+    assert node.store.bans() == frozenset()
+    assert history[-1].endswith(f"but it is at {moved_to}:7401")
+
+
+async def test_who_is_told_by_others_that_it_is_at_the_address_of_a_flooder_is_not_banned(node, peer, blob):
+    holder = peer.holder()
+    peer.host = "10.0.9.9"  # and it announces the flooder's
+    await question(node, blob, flooded_from(peer), holder)
+    assert node.store.bans() == frozenset()
+
+
+async def test_what_another_says_of_itself_is_not_held_against_a_node(cluster, node, peer, blob):
+    flooder = cluster.add()
+    flooder.host, flooder.address = peer.host, peer.address
+    cluster.peers.nodes[peer.host] = flooder
+    history = await question(node, blob, flooded_from(peer), peer.holder())
+    assert node.store.bans() == frozenset()
+    assert "and it does not show that it is there" in history[-1]
+
+
+async def test_not_all_who_announce_the_address_of_a_flooder_are_asked(node, peer, blob):
+    holders = [replace(peer.holder(), node=NodeId(bytes([number]) * 20)) for number in range(30)]
+    assert len(await question(node, blob, flooded_from(peer), *holders)) == 8
