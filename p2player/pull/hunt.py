@@ -153,6 +153,8 @@ class Hunt:
     _stream: Literal["possible", "running", "distrusted", "alone", "spent"] = "possible"
     _restarts: int = 0
     _streaming_since: float = 0.0
+    _has_waited: bool = False
+    """Whether it was waited for the stream as long as for anything."""
     _is_for_swarm: bool = False
     """Whether a stream of what one node has was given up for a swarm."""
     _is_followable: bool = False
@@ -265,6 +267,7 @@ class Hunt:
             # Those who said another size than the registry are tried after it, with the size that it says.
             is_news = isinstance(error, OtherSize) and self._claims.learn_size(error.size)
             self._stream = "possible" if is_news else "spent"
+            self._has_waited = now - self._received_at >= GIVE_UP
             return self._next(now)
         self._claims.fail(self._end_current())
         return self._next(now)
@@ -305,8 +308,8 @@ class Hunt:
             return GIVE_UP
         if self.has_origin:
             return RESCUE
-        if isinstance(self._failure, TransferStalled):
-            return NO_START  # it was waited for long enough before
+        if self._has_waited:
+            return NO_START
         # Many who begin at once share one uplink, or wait for their turn.
         return GIVE_UP if self.is_answered and len(self._claims.usable()) == 1 else NO_START
 
@@ -317,10 +320,9 @@ class Hunt:
             if settling := self._settle("before"):
                 return settling
             claim = claims[0]
-            if self._claims.is_doubted(claim.metainfo) and self._stream == "possible" and self.has_origin:
-                return self._begin_stream("running", now)
-            if self._goes_by_chain(claims):
-                return self._begin_stream("running", now, claim.metainfo.size)
+            is_doubted = self._claims.is_doubted(claim.metainfo) and self.has_origin and self._stream == "possible"
+            if is_doubted or self._goes_by_chain(claims):
+                return self._begin_stream("running", now, None if is_doubted else claim.metainfo.size)
             self._current = claim.metainfo
             self._last_chance = False
             self._received_at = now

@@ -104,7 +104,7 @@ async def test_who_does_not_have_it_or_does_not_answer_stands_nowhere(clients, p
 @pytest.mark.parametrize("wrong", [0, SEGMENT])
 async def test_a_warning_reaches_whoever_fetches_with_who_warns_and_of_which_block(clients, peer, relay, wrong):
     standing = await clients[1].standing(*peer, DIGEST, wrong=wrong, timeout=PATIENCE)
-    assert standing == Standing(len(DATA), 0, 3, 0), "and is answered like any other question"
+    assert standing == Standing(len(DATA), 0, 3, 0, head=node(9)), "and is answered like any other question"
     assert relay.warnings == [(Neighbour(node(2), "127.0.0.1", 7402), wrong)]
 
 

@@ -3,8 +3,8 @@
 from p2player.errors import InvalidConfig, InvalidMetainfo
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
-from p2player.peer.protocol import NEXT_HEADER
-from p2player.peer.relay import MAX_INSISTING, Neighbour, Standing, neighbours_of
+from p2player.peer.protocol import DEPTH_HEADER, NEXT_HEADER
+from p2player.peer.relay import MAX_INSISTING, Elsewhere, Neighbour, Standing
 from p2player.peer.secretfile import accepted_at, read_secrets
 from p2player.swarm.metainfo import Metainfo
 from tests.fuzz.scratch import as_file
@@ -23,8 +23,10 @@ def _neighbour(data: bytes) -> None:
     assert Neighbour.parse(str(neighbour)) == neighbour
 
 
-def _neighbours(data: bytes) -> None:
-    assert len(neighbours_of({NEXT_HEADER: as_text(data)})) <= MAX_INSISTING
+def _elsewhere(data: bytes) -> None:
+    found = Elsewhere.of(dict(as_pairs(data)))
+    assert len(found.neighbours) <= MAX_INSISTING
+    assert Elsewhere.of(found.to_headers()) == found
 
 
 def _standing(data: bytes) -> None:
@@ -49,7 +51,12 @@ def _secrets(data: bytes) -> None:
 TARGETS = (
     Target("peer.node_id", _node_id, (ValueError,), (_ID.encode(),)),
     Target("peer.neighbour", _neighbour, (ValueError,), (f"{_ID} 10.0.0.1 7400".encode(), f"{_ID} ::1 1".encode())),
-    Target("peer.neighbours", _neighbours, (), (f"{_ID} 10.0.0.1 7400, {_ID} 10.0.0.2 7400".encode(),)),
+    Target(
+        "peer.elsewhere",
+        _elsewhere,
+        (ValueError,),
+        (f"{NEXT_HEADER}: {_ID} 10.0.0.1 7400, {_ID} 10.0.0.2 7400\n{DEPTH_HEADER}: 7".encode(),),
+    ),
     Target(
         "peer.standing",
         _standing,

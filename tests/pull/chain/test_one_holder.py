@@ -267,7 +267,7 @@ async def test_when_it_is_lost_who_is_ahead_goes_to_the_registry_and_serves_who_
     assert max(await asyncio.gather(*reading))[0] < LARGE / RATE * 1.5
     assert registry.sent[blob.digest] == pytest.approx(LARGE / 2, rel=0.05), "the half that was not here"
     assert followed(behind, blob)[-1] == (ahead.identity.node_id.short, 0), "and it is not left"
-    assert behind.counters.bytes["upstream"] == 0
+    assert behind.counters.bytes["upstream"] < LARGE / 100, "but for what it compares"
 
 
 async def test_when_it_is_lost_and_there_is_no_registry_who_is_behind_gets_what_is_there_and_both_fail(
