@@ -44,6 +44,9 @@ HOP: Final = 0.25
 """Seconds that the first bytes may take over each node of a chain: a segment of each layer over a link, and the work on it."""
 HOPS: Final = 12.0
 """Seconds that they may take over all nodes before this one, however many it is told there are."""
+WITHOUT_REGISTRY: Final = 2 * TAKE_OVER_FROM_HEAD
+"""Seconds without a byte after which a node fails that has no source and no registry, while others answer. It is longer than
+those who had it as their head wait, so that one of them can get ahead; several of them, should the registry fail some."""
 GIVE_UP: Final = 30.0
 """Seconds without a byte after which it fails, so that the runtime goes elsewhere, though its source still answers."""
 SHUN: Final = 10.0
@@ -124,6 +127,8 @@ class Course:
     _came_at: float = 0.0
     _began: float = 0.0
     _changed_at: float = 0.0
+    _ahead_since: float | None = None
+    """Since when it has heard that others have what its source waits for."""
     _patience: float = SHUN
     _failure: P2PlayerError | None = None
 
@@ -217,6 +222,7 @@ class Course:
         """Take note that the blob is here up to offset."""
         self.offset = offset
         self._moved_at = self._came_at = now
+        self._ahead_since = None
 
     def tick(self, now: float) -> list[Command]:
         """Take note that time has passed; called a few times a second."""
@@ -296,7 +302,7 @@ class Course:
             return []
         if self.has_origin:
             return self._go(GoUpstream(), now)
-        if self._answering(now) and now - self._moved_at < TAKE_OVER_FROM_HEAD:
+        if self._answering(now) and now - self._moved_at < WITHOUT_REGISTRY:
             return []  # one of them may get ahead
         return [Fail(self._failure or self._stalled(now))]
 
@@ -315,7 +321,12 @@ class Course:
             self.source = None
             return self._choose(now)
         # It waits as well: whoever follows the one that is to blame finds another source, and all behind have theirs back.
-        if ahead and quiet >= STALLED + self._patience_of_depth:
+        # What others have got only now, after all have waited for it, takes its time to here as well.
+        if not ahead:
+            self._ahead_since = None
+        elif self._ahead_since is None:
+            self._ahead_since = now
+        if self._ahead_since is not None and now - self._ahead_since >= self._patience_of_depth:
             return self._go(Follow(min(ahead, key=self._preference), insist=True), now)
         return self._go(GoUpstream(), now) if self.has_origin and quiet >= self._turn(now) else []
 
@@ -384,6 +395,7 @@ class Course:
                 self.source, self.depth = neighbour, self.depth + 1  # as the one said that sent this node on
         self._insisting = isinstance(command, Follow) and command.insist
         self._moved_at = self._changed_at = now
+        self._ahead_since = None
         return [command]
 
     def _heard_of_source(self, standing: Standing, now: float) -> None:

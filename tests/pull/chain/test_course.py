@@ -23,6 +23,7 @@ from p2player.pull.chain.course import (
     TAKE_OVER_FROM_HEAD,
     UNPLACED,
     WEIGH,
+    WITHOUT_REGISTRY,
     Ask,
     Course,
     Fail,
@@ -182,6 +183,22 @@ def test_far_down_a_chain_that_fills_it_waits_for_longer_than_near_its_head():
     assert far >= STALLED + 20 * HOP
 
 
+def test_what_others_have_got_only_now_after_all_have_waited_is_left_to_come_the_way_it_does():
+    course_, _ = begun(FOURTH, {FIRST: at(500, depth=0, followers=1), SECOND: at(500, depth=8)})
+    course_.take_up(Follow(SECOND), 0.0)
+    course_.moved(500, 0.0)
+    now = 0.0
+    while now < TAKE_OVER_FROM_HEAD:
+        now += 0.5
+        at_head = 1000 if now >= 6.0 else 500  # 6 s are more than its place in the chain would have it wait
+        for command in course_.tick(now):
+            for asked in command.neighbours:
+                standing = at(at_head, depth=0, followers=1) if asked == FIRST else at(500, depth=8)
+                assert course_.answered(asked.node, standing, now) == []
+    course_.moved(1000, now)
+    assert course_.source == SECOND
+
+
 def test_no_source_is_waited_for_without_end_however_deep_it_says_it_is():
     assert until_it_insists(waiting(999_998), 999_998) <= STALLED + HOPS + 2
 
@@ -334,6 +351,56 @@ def test_a_registry_that_fails_leaves_those_who_are_ahead_and_then_nobody():
     course_.ended(error, 2.0)
     assert course_.answered(SECOND.node, at(2000, depth=0), 2.0) == [Follow(SECOND)]
     assert course_.ended(PeerUnreachable("gone"), 3.0) == [Fail(error)], "it is not asked a second time"
+
+
+def until_it_is_done_or_fails(course_, others, since):
+    """Let time pass, while the others answer what they are said to, until there is something else to do; return when, and what."""
+    now = since
+    while now < since + GIVE_UP:
+        now += 0.25
+        for command in course_.tick(now):
+            for asked in command.neighbours:
+                for answer in course_.answered(asked.node, others(asked, now), now):
+                    if not isinstance(answer, Ask):
+                        return now, answer
+    raise AssertionError("it has waited too long")
+
+
+def test_a_head_whose_registry_fails_waits_until_one_of_those_behind_it_has_taken_over():
+    head, second = course(FIRST), begun(SECOND, {FIRST: at(0, depth=0)})[0]
+    head.sighted([], 0.0)
+    head.moved(1000, 1.0)
+    second.moved(1000, 1.0)
+    head.sighted([SECOND], 1.0)
+    head.answered(SECOND.node, at(1000, depth=1), 1.0)
+    head.ended(UpstreamUnreachable("down"), 4.0)
+    assert head.answered(SECOND.node, at(1000, depth=1), 4.0) == []
+
+    taken_over, command = until_it_is_done_or_fails(second, lambda _, __: at(1000, depth=head.depth), 4.0)
+    assert command == GoUpstream()
+
+    def behind(_, now):
+        return at(1000, depth=1) if now <= taken_over else at(2000, depth=0)
+
+    goes_on, command = until_it_is_done_or_fails(head, behind, 4.0)
+    assert command == Follow(SECOND)
+    assert goes_on <= taken_over + STALLED + 0.25
+
+
+def test_a_head_whose_registry_fails_does_not_wait_for_ever_for_those_behind_it():
+    head = course(FIRST)
+    head.sighted([], 0.0)
+    head.moved(1500, 1.0)
+    head.sighted([SECOND], 1.0)
+    head.answered(SECOND.node, at(1000, depth=1), 1.0)
+    error = UpstreamUnreachable("down")
+    head.ended(error, 4.0)
+    head.answered(SECOND.node, at(1000, depth=1), 4.0)
+
+    failed, command = until_it_is_done_or_fails(head, lambda _, __: at(1000, depth=1), 4.0)
+
+    assert command == Fail(error)
+    assert failed <= 1.0 + WITHOUT_REGISTRY + STALLED + 0.25
 
 
 def test_with_nobody_and_no_registry_it_fails_and_says_why():
