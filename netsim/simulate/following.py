@@ -11,6 +11,7 @@ from typing import Final
 
 from netsim.simulate.flows import REGISTRY
 from netsim.simulate.member import Member
+from netsim.simulate.silence import Silence
 from netsim.simulate.world import Blob
 from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, Unavailable
 from p2player.peer.identity import NodeId
@@ -18,7 +19,6 @@ from p2player.peer.relay import Elsewhere, Neighbour, Standing
 from p2player.pull.chain.course import Ask, Command, Course, Fail, Follow, GoUpstream
 from p2player.pull.chain.sources import ANSWER_WITHIN
 from p2player.pull.holders import Holder
-from p2player.upstream.retry import PATIENCE
 
 CONNECT_WITHIN: Final = 3.0
 
@@ -47,7 +47,9 @@ class Following:
         self._try = 0
         self._seat = ExitStack()
         self._offset = 0.0
-        self._registry_gone_at: float | None = None
+        self._silence = Silence(world.parameters.retransmit)
+        self._asked_from = 0.0
+        """Bytes that were here when the registry was asked for the rest."""
         self._is_over = False
 
     @property
@@ -103,15 +105,20 @@ class Following:
         if not self._has_begun or self._is_over:
             return
         self._note_progress()
-        if self._course.source == "upstream" and not self._world.can_fetch(self._member.number):
-            self._registry_gone_at = self._registry_gone_at or now
-            if now - self._registry_gone_at >= PATIENCE:
-                self._ended(self._try, Unavailable("the registry does not answer"))
-                return
-        else:
-            self._registry_gone_at = None
+        if self._course.source == "upstream":
+            self._mind_registry(now)
         if not self._is_over:
             self._act(self._course.tick(now))
+
+    def _mind_registry(self, now: float) -> None:
+        world = self._world
+        if world.can_fetch(self._member.number):
+            if (at := self._silence.ended(now)) is not None:
+                world.streams.begin(self.copy, REGISTRY, at)
+        elif self._silence.is_too_long(now, has_begun=self._offset > self._asked_from):
+            self._ended(self._try, Unavailable("the registry does not answer"))
+        else:
+            world.streams.stop(self.copy)
 
     def source_gone(self) -> None:
         """Take note that the connection to the source was broken off."""
@@ -153,6 +160,7 @@ class Following:
                     self._stop()
                     world, number = self._world, self._member.number
                     world.heard(number)
+                    self._silence, self._asked_from = Silence(world.parameters.retransmit), self._offset
                     wait = world.parameters.registry_answer + 4 * world.way(REGISTRY, number)
                     world.streams.begin(self.copy, REGISTRY, world.now() + wait)
                 case Fail(error):

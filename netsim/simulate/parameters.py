@@ -42,6 +42,8 @@ class Parameters:
     13 ms for a manifest by tag alone over loopback (docs/performance.md)."""
     registry_answer: float = 0.02
     """Until the first byte of a blob comes from a registry: a connection, a token, a redirect."""
+    retransmit: float = 0.25
+    """Until TCP sends again what nobody has acknowledged: Linux waits 0.2 s and what a round trip takes. Then twice as long each time."""
     unreachable: float = 3.0
     """Until it is given up to connect to a node that does not answer at all (peer.client, swarm.settings)."""
     hashing: float = 500e6

@@ -68,6 +68,16 @@ def test_while_the_registry_is_down_for_good_nobody_gets_what_only_it_has():
     assert all(pulled.ended is None and pulled.reason for pulled in result.pulls)
 
 
+@pytest.mark.parametrize("seconds", [4.0, 11.0])
+def test_a_registry_that_is_silent_for_seconds_fails_nobody(seconds):
+    rollout = replace(crowds.cold(SMALL), faults=(RegistryDown(0.4, 0.4 + seconds),))
+
+    result = run(rollout)
+
+    assert {pulled.reason for pulled in result.pulls} == {""}
+    assert max(pulled.ended for pulled in result.pulls) > 0.4 + seconds
+
+
 @pytest.mark.parametrize("make", [crowds.cold, crowds.warm])
 def test_a_board_in_place_of_lookups_makes_little_difference(make):
     by_lookups, by_board = run(make(SMALL)), run(make(SMALL), parameters=Parameters(many=0, step_of_many=0.02))
