@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import time
@@ -13,9 +12,11 @@ from typing import Self
 import libtorrent as lt
 
 from p2player.counters import Counters
-from p2player.errors import AddressUnusable, DiskFull, InvalidMetainfo, StorageError, TransferStalled
+from p2player.errors import AddressUnusable, InvalidMetainfo, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.peer.tls import ClusterTls
+from p2player.swarm import torrents
+from p2player.swarm.alerts import dropped, tell
 from p2player.swarm.halfopen import HalfOpen
 from p2player.swarm.idle import end_idle
 from p2player.swarm.metainfo import Metainfo
@@ -116,25 +117,15 @@ class LibtorrentSwarms:
     def seed(self, metainfo: Metainfo, path: Path, piece_layer: bytes) -> None:
         """Serve a verified file to whoever asks, until `stop_seeding`."""
         if metainfo.infohash not in self._handles:
-            params = lt.load_torrent_buffer(metainfo.torrent_file(piece_layer))
-            _put_at(params, path)
-            # Seed mode would hash each piece once more before it is first sent; whoever gets it does that anyway.
-            params.have_pieces = [True] * metainfo.piece_count
-            params.flags = lt.torrent_flags.no_verify_files | lt.torrent_flags.disable_pex
-            handle = self._handles[metainfo.infohash] = self._session.add_torrent(params)
-            self._digests[handle] = metainfo.digest
-            self._certify(handle, metainfo)
+            self._add(metainfo, torrents.seeding(metainfo, path, piece_layer))
 
     def stop_seeding(self, metainfo: Metainfo) -> None:
         """Serve it no longer; nothing happens if it was not served."""
-        if (handle := self._handles.pop(metainfo.infohash, None)) is not None:
+        if (handle := self._handles.get(metainfo.infohash)) is not None:
             if (transfer := self._forget(handle)) is not None:
                 # No alert of it is passed on any more, so whoever still waits would wait for ever.
                 transfer.fail(TransferStalled(f"the transfer of {metainfo.digest} was given up"))
-            self._digests.pop(handle)
-            self._roots.pop(handle, None)
-            self._met.discard(handle)
-            self._session.remove_torrent(handle)
+            self._remove(metainfo, handle)
 
     def fetch(self, metainfo: Metainfo, path: Path, peers: Sequence[SwarmPeer]) -> LibtorrentTransfer:
         """Return a transfer of the blob from peers into the file at path.
@@ -147,25 +138,29 @@ class LibtorrentSwarms:
                 f"{metainfo.digest} is named as it is in another cluster, or under another secret",
                 hint="only a node of that cluster can join its swarms; make the torrent anew, or export the blob there",
             )
-        params = lt.add_torrent_params()
-        params.info_hashes = lt.info_hash_t(lt.sha256_hash(metainfo.infohash))
-        _put_at(params, path)
-        params.root_certificate = root.decode("latin-1")
-        # Peers that are known when a torrent without metadata begins are connected at once; otherwise the first connection
-        # waits for the session's next tick, up to half a second. It must not begin before the torrent has its certificate.
-        params.flags = lt.torrent_flags.disable_pex | lt.torrent_flags.paused
-        if all(peer.is_seed for peer in peers):
-            params.flags |= lt.torrent_flags.sequential_download
-        handle = self._session.add_torrent(params)
-        self._certify(handle, metainfo)
+        in_order = all(peer.is_seed for peer in peers)
+        handle = self._add(metainfo, torrents.fetching(metainfo, path, in_order=in_order))
         for peer in peers:
             handle.connect_peer(peer.address)
         handle.resume()
         handle.set_metadata(metainfo.info())
-        self._handles[metainfo.infohash] = handle
-        self._digests[handle] = metainfo.digest
         transfer = self._transfers[handle] = LibtorrentTransfer(metainfo, path, handle, peers)
         return transfer
+
+    def _add(self, metainfo: Metainfo, params: lt.add_torrent_params) -> lt.torrent_handle:
+        handle = self._handles[metainfo.infohash] = self._session.add_torrent(params)
+        self._digests[handle] = metainfo.digest
+        if root := metainfo.realm.root_certificate:
+            self._roots[handle] = root
+            self._show(handle, root)
+        return handle
+
+    def _remove(self, metainfo: Metainfo, handle: lt.torrent_handle) -> None:
+        del self._handles[metainfo.infohash]
+        del self._digests[handle]
+        self._roots.pop(handle, None)
+        self._met.discard(handle)
+        self._session.remove_torrent(handle)
 
     def abandon(self, transfer: Transfer) -> None:
         """Leave the swarm of a transfer and forget it. The file stays for its owner to remove."""
@@ -174,17 +169,12 @@ class LibtorrentSwarms:
     def _forget(self, handle: lt.torrent_handle) -> LibtorrentTransfer | None:
         """Return the transfer that a torrent was until now, if it was one."""
         if (transfer := self._transfers.pop(handle, None)) is not None:
-            self._counters.add_bytes("redundant", transfer.useless)
+            self._counters.add_bytes("redundant", transfer.tally.useless)
         return transfer
 
     def renew(self) -> None:
         """Show the certificates that are known now in all swarms, to those who connect from here on."""
         for handle, root in self._roots.items():
-            self._show(handle, root)
-
-    def _certify(self, handle: lt.torrent_handle, metainfo: Metainfo) -> None:
-        if root := metainfo.realm.root_certificate:
-            self._roots[handle] = root
             self._show(handle, root)
 
     def _show(self, handle: lt.torrent_handle, root: bytes) -> None:
@@ -216,7 +206,7 @@ class LibtorrentSwarms:
 
     def _keep_out(self, transfer: LibtorrentTransfer, peer: Address) -> None:
         """Have no connection to a peer if it floods a transfer."""
-        if not transfer.is_flooder(peer) or peer in self._cutting_off:
+        if not transfer.blame.is_flooder(peer) or peer in self._cutting_off:
             return
         self._counters.drop("swarm.flood")
         if not transfer.knows_others_at(peer):
@@ -243,13 +233,13 @@ class LibtorrentSwarms:
                 # One alert that is handled wrongly must not take the others with it.
                 log.exception("alert %s", alert)
 
-    def _on_alert(self, alert: lt.alert) -> None:  # noqa: C901, PLR0912  (one flat dispatch reads best)
+    def _on_alert(self, alert: lt.alert) -> None:
         if isinstance(alert, lt.incoming_connection_alert):
             self._half_open.let_in(alert.endpoint)
             return
         if isinstance(alert, lt.peer_connect_alert):
             self._met.add(alert.handle)
-        if (name := _dropped(alert)) is not None:
+        if (name := dropped(alert)) is not None:
             self._counters.drop(name)
             return
         if not isinstance(alert, lt.torrent_alert):
@@ -259,59 +249,18 @@ class LibtorrentSwarms:
                 # libtorrent goes on with it; whether it is the disk or something else that will pass is not known here.
                 self._on_read_error(digest)
             return
+        tell(transfer, alert)
         match alert:
-            case lt.peer_connect_alert():
+            case lt.peer_connect_alert() | lt.unwanted_block_alert():
                 self._keep_out(transfer, alert.endpoint)
-            case lt.unwanted_block_alert():
-                transfer.on_unasked(alert.endpoint)
-                self._keep_out(transfer, alert.endpoint)
-            case lt.piece_finished_alert():
-                transfer.on_piece_finished(alert.piece_index)
-            case lt.read_piece_alert():
-                transfer.on_read_piece(alert)
-            case lt.torrent_finished_alert():
-                transfer.on_finished()
-            case lt.cache_flushed_alert():
-                transfer.on_flushed()
-            case lt.save_resume_data_alert():
-                transfer.on_resume_data(alert.params)
-            case lt.file_renamed_alert():
-                transfer.on_moved()
-                self._forget(alert.handle)
             case lt.hash_failed_alert():
                 self._counters.drop("swarm.pieces")
-                transfer.on_hash_failed(alert.piece_index)
-            case lt.peer_ban_alert():
-                transfer.on_peer_banned(alert.endpoint, alert.pid.to_bytes())
-            case lt.file_error_alert():
-                transfer.fail(_disk_error(alert))
-            case lt.torrent_error_alert() | lt.file_rename_failed_alert() | lt.save_resume_data_failed_alert():
-                transfer.fail(StorageError(f"libtorrent gave up on {transfer.metainfo.digest}: {alert.message()}"))
-
-
-def _dropped(alert: lt.alert) -> str | None:
-    """Return under which name to count what an alert says has come to nothing, or None if it says something else."""
-    if isinstance(alert, lt.alerts_dropped_alert):
-        return "swarm.alerts"
-    if isinstance(alert, lt.peer_disconnected_alert | lt.peer_error_alert) and not alert.handle.is_valid():
-        # It left, or was put out, before it had named a torrent of ours: in its TLS handshake, or behind it.
-        return "swarm.unauthorized" if isinstance(alert, lt.peer_error_alert) else "swarm.malformed"
-    return None
+            case lt.file_renamed_alert():
+                self._forget(alert.handle)
 
 
 def _listen_port(session: lt.session, tls: ClusterTls) -> int:
     return session.listen_port() if tls.mode == "none" else session.ssl_listen_port()
-
-
-def _put_at(params: lt.add_torrent_params, path: Path) -> None:
-    params.save_path = str(path.parent)
-    params.renamed_files = {0: path.name}
-
-
-def _disk_error(alert: lt.file_error_alert) -> StorageError:
-    if alert.error.value() == errno.ENOSPC:
-        return DiskFull(f"the disk is full: {alert.filename()}", hint="free some space, then try again")
-    return StorageError(f"cannot write {alert.filename()}: {alert.error.message()}")
 
 
 def _end(session: lt.session) -> None:

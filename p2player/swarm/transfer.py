@@ -8,11 +8,10 @@ wait for the network thread, so they are made from a worker thread.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import libtorrent as lt
 
@@ -20,25 +19,15 @@ from p2player.errors import StorageError, TransferStalled
 from p2player.store.hashing import hash_file
 from p2player.store.merkle import MerkleTree, tree_of_leaves
 from p2player.swarm.arrivals import Arrivals
+from p2player.swarm.blame import Blame
 from p2player.swarm.metainfo import Metainfo
+from p2player.swarm.order import Order
 from p2player.swarm.port import Address, Progress, Spoilt, SwarmPeer
-from p2player.swarm.settings import node_of
+from p2player.swarm.tally import Tally
 from p2player.tasks import Tasks
 
 # Seconds between two flushes of what has come meanwhile, so that one serves many pieces.
 _FLUSH_EVERY = 0.3
-# How many pieces from a reader's place on are asked for before all others, and how many milliseconds apart.
-_READ_AHEAD = 3
-_DEADLINE_STEP = 20
-
-# Looks (see `look`) in which others who want the same blob have time to turn up: up to a second.
-_LOOKS_BEFORE_ORDER = 1
-
-FLOOD: Final = 32
-"""How many blocks that nobody asked for make their sender a flooder: as many as are asked of a peer at once.
-
-An honest one sends a block now and then that libtorrent had given up: in swarms of sixteen with silent, slow and lying nodes
-no peer sent more than three."""
 
 Stage = Literal["finished", "flushed", "saved", "moved"]
 
@@ -52,7 +41,6 @@ class LibtorrentTransfer:
         self._handle = handle
         self._known: set[Address] = {peer.address for peer in peers}
         self._have: set[int] = set()
-        self._frontier = 0  # no piece before this one is missing
         self._verified: Arrivals[int, None] = Arrivals()
         self._read: Arrivals[int, bytes] = Arrivals()
         self._stages: Arrivals[Stage, None] = Arrivals()
@@ -61,29 +49,26 @@ class LibtorrentTransfer:
         self._tasks = Tasks(f"transfer {metainfo.digest.short}")
         self._leaves = b""
         self._is_finished = False
-        self._is_sequential = all(peer.is_seed for peer in peers)
-        self._looks = 0
-        self._received = 0
-        self.useless = 0
-        """Bytes of pieces that came wrong, or a second time."""
-        self._connections: dict[tuple[Address, bytes], int] = {}
-        self._connected = 0
-        self._failed_pieces: set[int] = set()
-        self._accused: set[tuple[Address, bytes]] = set()
-        self._unasked: Counter[Address] = Counter()
+        in_order = all(peer.is_seed for peer in peers)
+        self._order = Order(handle, metainfo.piece_count, self._have, in_order=in_order)
+        self.tally = Tally()
+        self.blame = Blame()
 
     @property
     def handle(self) -> lt.torrent_handle:
         """The torrent. Raises what `fail` was given: a transfer that has failed may have been removed from the session."""
+        self._check()
+        return self._handle
+
+    def _check(self) -> None:
         if (failure := self._verified.failure) is not None:
             raise failure
-        return self._handle
 
     async def piece(self, index: int) -> bytes:
         """Return one verified piece as soon as can be: it is fetched before others. Raises what `fail` was given."""
+        self._check()
         if index not in self._have:
-            if not (self._is_sequential and index < self._in_order() + _READ_AHEAD):
-                self._hurry(index)
+            self._order.hurry(index)
             await self._verified.wait(index)
         if index not in self._read:
             self.handle.read_piece(index)
@@ -91,8 +76,7 @@ class LibtorrentTransfer:
 
     async def written(self, index: int) -> int:
         """Wait until a piece is verified and in the file; returns the first behind it that may not be."""
-        if (failure := self._verified.failure) is not None:
-            raise failure
+        self._check()
         while index not in self._on_disk:
             if index not in self._have:
                 await self._verified.wait(index)
@@ -113,18 +97,6 @@ class LibtorrentTransfer:
         await self._stages.wait("flushed")
         self._on_disk = verified
 
-    def _hurry(self, index: int) -> None:
-        # Only for what would not come next anyway: with any deadline set, libtorrent picks every block in a mode that
-        # takes it twice the time (1 GiB over loopback: 3.8 s instead of 1.7 s).
-        for ahead in range(index, min(index + _READ_AHEAD, self.metainfo.piece_count)):
-            if ahead not in self._have:
-                self.handle.set_piece_deadline(ahead, _DEADLINE_STEP * (ahead - index))
-
-    def _in_order(self) -> int:
-        while self._frontier in self._have:
-            self._frontier += 1
-        return self._frontier
-
     def connect(self, peers: Sequence[SwarmPeer]) -> None:
         """Add peers to fetch from; known ones are not added twice."""
         if self._verified.failure is not None:
@@ -134,7 +106,7 @@ class LibtorrentTransfer:
                 self._known.add(peer.address)
                 self.handle.connect_peer(peer.address)
         if not all(peer.is_seed for peer in peers):
-            self._go_sequential(False)
+            self._order.begun()
 
     def missing(self) -> Sequence[int]:
         """Return the pieces that are not here yet, in order."""
@@ -147,23 +119,13 @@ class LibtorrentTransfer:
 
     def progress(self) -> Progress:
         """Return how far it is."""
-        by_peer: Counter[str] = Counter()
-        for (address, peer_id), received in self._connections.items():
-            if received:
-                by_peer[node_of(peer_id) or f"{address[0]}:{address[1]}"] += received
         done = len(self._have) * self.metainfo.piece_length
-        return Progress(min(done, self.metainfo.size), self._received, by_peer, self._connected)
+        tally = self.tally
+        return Progress(min(done, self.metainfo.size), tally.received, tally.by_peer(), tally.connected)
 
     def spoilt(self) -> Spoilt:
         """Return what has come so far that was not of the root's tree."""
-        names = (node_of(peer_id) for _, peer_id in self._accused)
-        return Spoilt(
-            frozenset(self._failed_pieces),
-            frozenset(address for address, _ in self._accused),
-            frozenset(name for name in names if name),
-            # Who sits at another address has connected from there, and may be anybody.
-            frozenset(address for address in self._known if self.is_flooder(address)),
-        )
+        return self.blame.spoilt(self._known)
 
     def fail(self, error: Exception) -> None:
         """End it: whoever waits for a piece gets error."""
@@ -217,7 +179,7 @@ class LibtorrentTransfer:
             self._have.add(index)
             self._verified.arrive(index, None)
             if len(self._have) == 1:
-                self._go_sequential(False)
+                self._order.begun()
 
     def on_read_piece(self, alert: lt.read_piece_alert) -> None:
         """Hand a piece to those who asked for it."""
@@ -227,9 +189,7 @@ class LibtorrentTransfer:
         self._read.arrive(alert.piece, alert.buffer)
 
     def _on_status(self, status: lt.torrent_status) -> None:
-        # Bytes that fail their hash, or were not asked for, are no progress, however many of them a hostile peer sends.
-        self.useless = status.total_failed_bytes + status.total_redundant_bytes
-        self._received = max(self._received, status.total_payload_download - self.useless)
+        self.tally.on_status(status)
         for index, have in enumerate(status.pieces):
             if have:
                 self.on_piece_finished(index)
@@ -238,40 +198,15 @@ class LibtorrentTransfer:
 
     def _on_peers(self, peers: Sequence[lt.peer_info]) -> None:
         connected = [peer for peer in peers if not peer.flags & (peer.connecting | peer.handshake)]
+        self.tally.on_peers(connected)
         for peer in connected:
-            connection = (peer.ip, peer.pid.to_bytes())
-            self._connections[connection] = max(self._connections.get(connection, 0), peer.total_download)
             if peer.num_hashfails:
-                self._accused.add(connection)
-        self._connected = len(connected)
-        self._looks += 1
-        if connected and self._looks > _LOOKS_BEFORE_ORDER:
-            self._go_sequential(all(peer.flags & peer.seed for peer in connected))
-
-    def _go_sequential(self, wanted: bool) -> None:
-        # The first piece comes first, for the reader who waits for it. Then, while others who want the same blob may yet
-        # turn up, rarest first: what they have in common they cannot trade. If nobody but seeds is there, in order, so
-        # that the whole digest is computed on the way instead of at the end.
-        if wanted != self._is_sequential:
-            self._is_sequential = wanted
-            flag = lt.torrent_flags.sequential_download
-            (self.handle.set_flags if wanted else self.handle.unset_flags)(flag)
-
-    def on_hash_failed(self, index: int) -> None:
-        """Take note that a piece came wrong."""
-        self._failed_pieces.add(index)
+                self.blame.accuse(peer.ip, peer.pid.to_bytes())
+        self._order.on_peers(connected)
 
     def on_peer_banned(self, address: Address, peer_id: bytes) -> None:
         """Take note that libtorrent takes no more from a peer, because of pieces that came wrong."""
-        self._accused.add((address, peer_id))
-
-    def on_unasked(self, address: Address) -> None:
-        """Take note of a block from there that nobody asked for."""
-        self._unasked[address] += 1
-
-    def is_flooder(self, address: Address) -> bool:
-        """Tell whether so many blocks came from there that nobody asked for, that it is cut off."""
-        return self._unasked[address] >= FLOOD
+        self.blame.accuse(address, peer_id)
 
     def knows_others_at(self, address: Address) -> bool:
         """Tell whether somebody else than the one at address has been named on the same host."""

@@ -4,10 +4,10 @@ import errno
 import libtorrent as lt
 import pytest
 
-from p2player.errors import DiskFull, StorageError
+from p2player.errors import StorageError
+from p2player.swarm.blame import FLOOD
 from p2player.swarm.port import Spoilt, SwarmPeer
-from p2player.swarm.session import _disk_error
-from p2player.swarm.transfer import FLOOD, LibtorrentTransfer
+from p2player.swarm.transfer import LibtorrentTransfer
 from tests.wrongbytes import require_same
 
 
@@ -143,22 +143,6 @@ async def test_pieces_come_in_order_from_seeds_and_out_of_order_among_those_who_
     assert handle.asked("unset_flags") == [(sequential,)]
 
 
-class FileError:
-    def __init__(self, code):
-        self.error = lt.error_code(code, lt.generic_category())
-
-    def filename(self):
-        return "/data/staging/1/abc"
-
-
-def test_a_full_disk_is_told_from_a_broken_one():
-    full, broken = _disk_error(FileError(errno.ENOSPC)), _disk_error(FileError(errno.EIO))
-    assert type(full) is DiskFull
-    assert full.hint
-    assert type(broken) is StorageError
-    assert "/data/staging/1/abc" in broken.message
-
-
 async def test_pieces_whose_alerts_were_lost_are_found_by_looking(libtorrent_node, blob, tmp_path, monkeypatch):
     (seed, peer), (fetcher, _) = await libtorrent_node(), await libtorrent_node()
     blob.seed(seed)
@@ -208,24 +192,11 @@ async def test_where_no_piece_came_wrong_nobody_is_told(libtorrent_node, blob, t
     assert transfer.spoilt() == Spoilt()
 
 
-async def test_who_sends_a_few_blocks_that_nobody_asked_for_is_no_flooder_and_who_goes_on_is_one(transfer):
-    honest, flooder = ("10.0.0.1", 1), ("10.0.0.2", 1)
-    transfer.connect([SwarmPeer(flooder)])
-    for _ in range(FLOOD - 1):
-        for address in (honest, flooder):
-            transfer.on_unasked(address)
-    assert transfer.spoilt() == Spoilt()
-    transfer.on_unasked(flooder)
-    assert transfer.spoilt() == Spoilt(flooders=frozenset({flooder}))
-    assert (transfer.is_flooder(honest), transfer.is_flooder(flooder)) == (False, True)
-
-
-async def test_who_floods_from_an_address_that_was_not_given_is_kept_out_and_blamed_on_nobody(transfer):
-    stranger = ("10.0.0.1", 40_000)
-    for _ in range(FLOOD):
-        transfer.on_unasked(stranger)
-    assert transfer.is_flooder(stranger)
-    assert transfer.spoilt() == Spoilt()
+async def test_who_floods_from_an_address_that_was_given_is_told_and_nobody_else(transfer):
+    for address in (("10.0.0.1", 1), ("10.0.0.1", 40_000)):
+        for _ in range(FLOOD):
+            transfer.blame.on_unasked(address)
+    assert transfer.spoilt() == Spoilt(flooders=frozenset({("10.0.0.1", 1)}))
 
 
 async def test_on_a_host_of_several_nodes_one_knows_of_the_others(transfer):
