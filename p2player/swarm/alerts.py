@@ -23,6 +23,8 @@ def tell(transfer: LibtorrentTransfer, alert: lt.torrent_alert) -> None:  # noqa
             transfer.on_flushed()
         case lt.save_resume_data_alert():
             transfer.on_resume_data(alert.params)
+        case lt.torrent_paused_alert():
+            transfer.on_paused()
         case lt.file_renamed_alert():
             transfer.on_moved()
         case lt.hash_failed_alert():

@@ -23,6 +23,10 @@ class Arrivals(Generic[K, V]):
     def __contains__(self, key: K) -> bool:
         return key in self._expected
 
+    def expected(self) -> list[K]:
+        """Return what is waited for."""
+        return list(self._expected)
+
     async def wait(self, key: K) -> V:
         """Return what arrives under key from now on, or raise what `fail` is given."""
         if self._failure is not None:

@@ -22,9 +22,11 @@ class Order:
         self._is_sequential = in_order
         self._looks = 0
         self._frontier = 0  # no piece before this one is missing
+        self._urgent: set[int] = set()
 
     def hurry(self, index: int) -> None:
         """Fetch a piece that is not here before others, and what is behind it soon."""
+        self._urgent.add(index)
         if self._is_sequential and index < self._in_order() + _READ_AHEAD:
             return
         # Only for what would not come next anyway: with any deadline set, libtorrent picks every block in a mode that
@@ -55,5 +57,15 @@ class Order:
     def _go_sequential(self, wanted: bool) -> None:
         if wanted != self._is_sequential:
             self._is_sequential = wanted
-            flag = lt.torrent_flags.sequential_download
-            (self._handle.set_flags if wanted else self._handle.unset_flags)(flag)
+            self._tell()
+
+    def _tell(self) -> None:
+        flag = lt.torrent_flags.sequential_download
+        (self._handle.set_flags if self._is_sequential else self._handle.unset_flags)(flag)
+
+    def go_on(self, handle: lt.torrent_handle) -> None:
+        """Have another torrent keep the same order, with all that is still waited for."""
+        self._handle = handle
+        self._tell()
+        for index in sorted(self._urgent.difference(self._have)):
+            self.hurry(index)

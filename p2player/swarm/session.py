@@ -12,7 +12,7 @@ from typing import Self
 import libtorrent as lt
 
 from p2player.counters import Counters
-from p2player.errors import AddressUnusable, InvalidMetainfo, TransferStalled
+from p2player.errors import AddressUnusable, InvalidMetainfo, StorageError, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.peer.tls import ClusterTls
 from p2player.swarm import torrents
@@ -162,6 +162,22 @@ class LibtorrentSwarms:
         self._met.discard(handle)
         self._session.remove_torrent(handle)
 
+    async def _begin_anew(self, transfer: LibtorrentTransfer) -> None:
+        """Let a transfer that stands still go on with a new torrent, which knows nothing of who was put out of the last."""
+        handle = transfer.handle
+        kept = await transfer.halt()
+        if kept is None or self._transfers.pop(handle, None) is None:
+            return  # there is no need any more
+        # No alert of the last torrent is taken for one of the next: their handles differ.
+        self._remove(transfer.metainfo, handle)
+        try:
+            handle = self._add(transfer.metainfo, torrents.going_on(kept, transfer.path))
+        except RuntimeError as error:
+            transfer.fail(StorageError(f"libtorrent does not go on with {transfer.metainfo.digest}: {error}"))
+            return
+        self._transfers[handle] = transfer
+        transfer.go_on(handle)
+
     def abandon(self, transfer: Transfer) -> None:
         """Leave the swarm of a transfer and forget it. The file stays for its owner to remove."""
         self.stop_seeding(transfer.metainfo)
@@ -182,10 +198,13 @@ class LibtorrentSwarms:
             handle.set_ssl_certificate_buffer(own.certificate.decode(), own.key.decode(), DH_PARAMETERS)
 
     async def _tick_regularly(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
             for transfer in list(self._transfers.values()):
                 if not transfer.is_finished:
                     await transfer.look()
+                    if transfer.stands_still(clock()):
+                        self._tasks.spawn(self._begin_anew(transfer), "begin anew")
             await asyncio.sleep(_TICK)
 
     async def _end_idle_regularly(self) -> None:

@@ -1,4 +1,4 @@
-"""What libtorrent is told of a blob's torrent: to seed it, to fetch it."""
+"""What libtorrent is told of a blob's torrent: to seed it, to fetch it, to go on with it."""
 
 from pathlib import Path
 
@@ -29,6 +29,28 @@ def fetching(metainfo: Metainfo, path: Path, *, in_order: bool) -> lt.add_torren
     if in_order:
         params.flags |= lt.torrent_flags.sequential_download
     return params
+
+
+def kept(params: lt.add_torrent_params) -> lt.add_torrent_params:
+    """Return a copy of what an alert says there is of a torrent; the alert's own is gone with the next alerts."""
+    return lt.read_resume_data(lt.write_resume_data_buf(params))
+
+
+def going_on(kept: lt.add_torrent_params, path: Path) -> lt.add_torrent_params:
+    """Return the torrent that goes on with the pieces and hashes of another, and knows nothing of its peers. It is paused."""
+    _put_at(kept, path)
+    kept.peers = kept.banned_peers = []
+    # A piece that is there in part may hold what a liar has sent.
+    kept.unfinished_pieces = {}
+    # What it says is here was flushed. To look at the file first would take until after the next call of who reads from it.
+    flags = lt.torrent_flags.disable_pex | lt.torrent_flags.paused | lt.torrent_flags.no_verify_files
+    kept.flags = flags | kept.flags & lt.torrent_flags.apply_ip_filter
+    return kept
+
+
+def pieces(kept: lt.add_torrent_params) -> frozenset[int]:
+    """Return the pieces that are there, in the file."""
+    return frozenset(index for index, is_there in enumerate(kept.have_pieces) if is_there)
 
 
 def _put_at(params: lt.add_torrent_params, path: Path) -> None:

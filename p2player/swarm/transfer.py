@@ -5,6 +5,10 @@ moment gives wrong bytes. What was verified before a cache flush began is in the
 what is wanted sooner is read back through libtorrent (`piece`), at several times the cost. Alerts may be lost when many
 arrive at once, so what is there is reconciled with the piece bitmap at every `look`. And its calls that return something
 wait for the network thread, so they are made from a worker thread.
+
+A transfer may be several torrents, one after another: what libtorrent thinks of a peer it forgets with the torrent only. When
+one stands still and somebody was put out of it, who may be honest (see `ledger`), it is halted, and the next one goes on with
+what it has.
 """
 
 import asyncio
@@ -18,18 +22,24 @@ import libtorrent as lt
 from p2player.errors import StorageError, TransferStalled
 from p2player.store.hashing import hash_file
 from p2player.store.merkle import MerkleTree, tree_of_leaves
+from p2player.swarm import torrents
 from p2player.swarm.arrivals import Arrivals
 from p2player.swarm.blame import Blame
+from p2player.swarm.ledger import Ledger
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.order import Order
 from p2player.swarm.port import Address, Progress, Spoilt, SwarmPeer
+from p2player.swarm.standstill import Standstill
 from p2player.swarm.tally import Tally
 from p2player.tasks import Tasks
 
 # Seconds between two flushes of what has come meanwhile, so that one serves many pieces.
 _FLUSH_EVERY = 0.3
+# How often a halted torrent is asked what it has, until that is all that was told to be verified; and seconds in between.
+_SAVES = 5
+_SAVE_AGAIN = 0.1
 
-Stage = Literal["finished", "flushed", "saved", "moved"]
+Stage = Literal["finished", "flushed", "saved", "moved", "paused"]
 
 
 class LibtorrentTransfer:
@@ -39,11 +49,12 @@ class LibtorrentTransfer:
         self.metainfo = metainfo
         self.path = path
         self._handle = handle
-        self._known: set[Address] = {peer.address for peer in peers}
+        self._known: dict[Address, None] = dict.fromkeys(peer.address for peer in peers)
         self._have: set[int] = set()
         self._verified: Arrivals[int, None] = Arrivals()
         self._read: Arrivals[int, bytes] = Arrivals()
         self._stages: Arrivals[Stage, None] = Arrivals()
+        self._kept: Arrivals[None, lt.add_torrent_params] = Arrivals()
         self._on_disk: frozenset[int] = frozenset()
         self._flushing: asyncio.Task[None] | None = None
         self._tasks = Tasks(f"transfer {metainfo.digest.short}")
@@ -53,6 +64,9 @@ class LibtorrentTransfer:
         self._order = Order(handle, metainfo.piece_count, self._have, in_order=in_order)
         self.tally = Tally()
         self.blame = Blame()
+        self._ledger = Ledger()
+        self._standstill = Standstill()
+        self._is_halted = False
 
     @property
     def handle(self) -> lt.torrent_handle:
@@ -103,7 +117,7 @@ class LibtorrentTransfer:
             return
         for peer in peers:
             if peer.address not in self._known:
-                self._known.add(peer.address)
+                self._known[peer.address] = None
                 self.handle.connect_peer(peer.address)
         if not all(peer.is_seed for peer in peers):
             self._order.begun()
@@ -114,7 +128,7 @@ class LibtorrentTransfer:
 
     def give(self, index: int, data: bytes) -> None:
         """Take a piece from elsewhere; it is checked like any other, and dropped if it is not the right one."""
-        if index not in self._have and self._verified.failure is None:
+        if index not in self._have and self._verified.failure is None and not self._is_halted:
             self._handle.add_piece(index, data, 0)
 
     def progress(self) -> Progress:
@@ -129,7 +143,7 @@ class LibtorrentTransfer:
 
     def fail(self, error: Exception) -> None:
         """End it: whoever waits for a piece gets error."""
-        for arrivals in (self._verified, self._read, self._stages):
+        for arrivals in (self._verified, self._read, self._stages, self._kept):
             arrivals.fail(error)
 
     async def complete(self) -> MerkleTree:
@@ -157,16 +171,66 @@ class LibtorrentTransfer:
 
     async def look(self) -> None:
         """Bring what is known here up to date; called a few times a second until the transfer is complete."""
+        handle = self._handle
         try:
-            status, peers = await asyncio.to_thread(self._ask)
+            status, peers = await asyncio.to_thread(_ask, handle)
         except RuntimeError:
             return  # the torrent was removed meanwhile
-        if self._verified.failure is None:
+        if self._verified.failure is None and handle is self._handle:
             self._on_status(status)
             self._on_peers(peers)
 
-    def _ask(self) -> tuple[lt.torrent_status, list[lt.peer_info]]:
-        return self._handle.status(lt.torrent_handle.query_pieces), self._handle.get_peer_info()
+    def stands_still(self, now: float) -> bool:
+        """Tell whether nothing comes any more at time now, and that may be because an honest peer was put out.
+
+        Called after each `look`, with seconds of any clock that does not go back.
+        """
+        if self._is_halted or self._is_finished or self._verified.failure is not None:
+            return False
+        stands_still = self._standstill.look(len(self._have), self.tally.received, now)
+        return stands_still and self._ledger.may_help(self._welcome())
+
+    def _welcome(self) -> list[Address]:
+        return [address for address in self._known if not self.blame.is_flooder(address)]
+
+    async def halt(self) -> lt.add_torrent_params | None:
+        """Stop the torrent, and return what it has for another to `go_on` with; None if it was not to be stopped.
+
+        Raises what `fail` was given.
+        """
+        self._is_halted = True
+        # libtorrent says that it has paused when all connections have ended and all that came over them is in the file. Nothing
+        # must be written after that: the next torrent has the same file.
+        self.handle.pause()
+        await self._stages.wait("paused")
+        for _ in range(_SAVES):
+            self.handle.save_resume_data(lt.save_resume_flags_t.save_info_dict)
+            kept = await self._kept.wait(None)
+            if self._is_finished:
+                break
+            if self._have <= torrents.pieces(kept):
+                return kept
+            await asyncio.sleep(_SAVE_AGAIN)
+        self._is_halted = False
+        self._standstill.begin_anew()
+        self.handle.resume()
+        return None
+
+    def go_on(self, handle: lt.torrent_handle) -> None:
+        """Go on with another torrent, which is paused and has what `halt` returned, as if it had been this one all the time."""
+        self._handle = handle
+        self._is_halted = False
+        for address in self._ledger.begin_anew(self._welcome(), self.tally.by_address()):
+            handle.connect_peer(address)
+        self.tally.begin_anew()
+        self._standstill.begin_anew()
+        self._order.go_on(handle)
+        handle.resume()
+        # What the last one was asked for it may not have answered, and nobody would hear it any more.
+        for index in self._read.expected():
+            handle.read_piece(index)
+        if "flushed" in self._stages:
+            handle.flush_cache()
 
     @property
     def is_finished(self) -> bool:
@@ -207,6 +271,7 @@ class LibtorrentTransfer:
     def on_peer_banned(self, address: Address, peer_id: bytes) -> None:
         """Take note that libtorrent takes no more from a peer, because of pieces that came wrong."""
         self.blame.accuse(address, peer_id)
+        self._ledger.put_out(address)
 
     def knows_others_at(self, address: Address) -> bool:
         """Tell whether somebody else than the one at address has been named on the same host."""
@@ -224,8 +289,15 @@ class LibtorrentTransfer:
         """Take note that what was written is in the file."""
         self._stages.arrive("flushed", None)
 
+    def on_paused(self) -> None:
+        """Take note that nothing comes in or is written any more."""
+        self._stages.arrive("paused", None)
+
     def on_resume_data(self, params: lt.add_torrent_params) -> None:
-        """Keep the hashes of all blocks, which libtorrent has checked against the root."""
+        """Keep what there is for the next torrent, or of the last one the hashes of all blocks, checked against the root."""
+        if None in self._kept:  # it was asked for that first
+            self._kept.arrive(None, torrents.kept(params))
+            return
         resume_data: Any = lt.write_resume_data(params)
         self._leaves = resume_data[b"trees"][0][b"hashes"]
         self._stages.arrive("saved", None)
@@ -234,3 +306,7 @@ class LibtorrentTransfer:
         """Take note that libtorrent reads the file under its new name from now on, and that nobody reads it here."""
         self._stages.arrive("moved", None)
         self.fail(TransferStalled(f"{self.metainfo.digest} is a file by now"))
+
+
+def _ask(handle: lt.torrent_handle) -> tuple[lt.torrent_status, list[lt.peer_info]]:
+    return handle.status(lt.torrent_handle.query_pieces), handle.get_peer_info()

@@ -273,18 +273,7 @@ async def test_who_sends_and_signs_wrong_pieces_over_tls_is_banned_as_well(start
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(
-            lambda: Content.random(SEED + 400, LARGE),
-            id="blob",
-            marks=[
-                pytest.mark.faults,
-                pytest.mark.xfail(
-                    strict=False,
-                    reason="libtorrent 2.1 keeps what it thinks of a peer in four bits, and eight good pieces make it -8: one"
-                    " piece in part from who has spoilt it, and in one of four cases the honest seed is put out too",
-                ),
-            ],
-        ),
+        pytest.param(lambda: Content.random(SEED + 400, LARGE), id="blob", marks=pytest.mark.faults),
         pytest.param(lambda: Content.manifest(SEED + 400), id="manifest"),
     ],
 )

@@ -84,3 +84,19 @@ def test_where_the_order_is_free_every_piece_is_hurried(order, handle):
 def test_nothing_behind_the_last_piece_is_hurried(order, handle):
     order.hurry(11)
     assert handle.deadlines == {11: 0}
+
+
+def test_another_torrent_keeps_the_order_and_hurries_what_is_still_waited_for(order, have):
+    order.begun()
+    order.hurry(3)
+    order.hurry(9)
+    have.add(3)
+    order.go_on(handle := Handle())
+    assert handle.is_sequential is False
+    assert handle.deadlines == {9: 0, 10: 20, 11: 40}
+
+
+def test_another_torrent_goes_on_in_order(order):
+    order.go_on(handle := Handle())
+    assert handle.is_sequential is True
+    assert handle.deadlines == {}

@@ -42,9 +42,21 @@ def test_what_was_received_does_not_become_less_when_some_of_it_turns_out_wrong(
     assert (tally.received, tally.useless) == (100, 50)
 
 
-def test_bytes_are_told_by_node_or_by_address(tally):
+def test_a_second_torrent_adds_to_the_first(tally):
+    tally.on_status(Status(100, total_failed_bytes=20))
+    tally.on_peers([Peer(NODE, 100)])
+    tally.begin_anew()
+    assert (tally.received, tally.useless, tally.connected) == (80, 20, 0)
+    tally.on_status(Status(10, total_redundant_bytes=1))
+    tally.on_peers([Peer(NODE, 10)])
+    assert (tally.received, tally.useless, tally.connected) == (89, 21, 1)
+    assert tally.by_peer() == {"ab" * 4: 110}
+
+
+def test_bytes_are_told_by_node_and_by_address(tally):
     tally.on_peers([Peer(NODE, 3), Peer(NODE, 4, ("10.0.0.1", 2)), Peer(FOREIGN, 5), Peer(FOREIGN, 0, ("10.0.0.3", 1))])
     assert tally.by_peer() == {"ab" * 4: 7, "10.0.0.1:1": 5}
+    assert tally.by_address() == {("10.0.0.1", 1): 8, ("10.0.0.1", 2): 4}
 
 
 def test_who_has_left_keeps_what_it_gave(tally):

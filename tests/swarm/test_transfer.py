@@ -4,7 +4,7 @@ import errno
 import libtorrent as lt
 import pytest
 
-from p2player.errors import StorageError
+from p2player.errors import StorageError, TransferStalled
 from p2player.swarm.blame import FLOOD
 from p2player.swarm.port import Spoilt, SwarmPeer
 from p2player.swarm.transfer import LibtorrentTransfer
@@ -203,3 +203,169 @@ async def test_on_a_host_of_several_nodes_one_knows_of_the_others(transfer):
     transfer.connect([SwarmPeer(("10.0.0.2", 1)), SwarmPeer(("10.0.0.2", 2))])
     assert transfer.knows_others_at(("10.0.0.2", 1))
     assert not transfer.knows_others_at(("10.0.0.1", 1))
+
+
+class Kept:
+    """What a torrent has, by its resume data."""
+
+    def __init__(self, pieces):
+        self.have_pieces = [index in pieces for index in range(16)]
+
+
+@pytest.fixture
+def resume(monkeypatch, transfer):
+    """Return a function that gives a transfer the resume data it has asked for."""
+    monkeypatch.setattr("p2player.swarm.torrents.kept", lambda params: params)
+    return lambda pieces: transfer.on_resume_data(Kept(pieces))
+
+
+async def settle():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_torrent_is_halted_once_it_has_paused_and_has_all_that_was_verified(transfer, handle, resume):
+    transfer.on_piece_finished(0)
+    transfer.on_piece_finished(1)
+    halting = await start(transfer.halt())
+    assert handle.asked("save_resume_data") == []
+    transfer.on_paused()
+    await settle()
+    resume({0})  # what libtorrent says of it is behind by a piece
+    while len(handle.asked("save_resume_data")) < 2:  # noqa: ASYNC110  (it asks again after a while)
+        await asyncio.sleep(0.01)
+    assert not halting.done()
+    resume({0, 1})
+    kept = await halting
+    assert kept.have_pieces[:3] == [True, True, False]
+    assert handle.asked("resume") == []
+
+
+async def test_what_is_given_while_a_torrent_is_halted_is_not_written(transfer, handle):
+    halting = await start(transfer.halt())
+    transfer.give(3, b"piece")
+    assert handle.asked("add_piece") == []
+    transfer.go_on(next_one := Handle())
+    transfer.give(3, b"piece")
+    assert handle.asked("add_piece") == []
+    assert next_one.asked("add_piece") == [(3, b"piece", 0)]
+    halting.cancel()
+
+
+async def test_a_torrent_that_finishes_while_it_is_halted_goes_on_itself(transfer, handle, resume):
+    halting = await start(transfer.halt())
+    transfer.on_paused()
+    await settle()
+    transfer.on_finished()
+    resume(set())
+    assert await halting is None
+    assert handle.asked("resume") == [()]
+
+
+async def test_a_torrent_that_does_not_say_what_it_has_goes_on_itself(transfer, handle, resume, monkeypatch):
+    monkeypatch.setattr("p2player.swarm.transfer._SAVE_AGAIN", 0.0)
+    transfer.on_piece_finished(0)
+    halting = await start(transfer.halt())
+    transfer.on_paused()
+    while not halting.done():
+        await settle()
+        if None in transfer._kept:
+            resume(set())
+    assert await halting is None
+    assert handle.asked("resume") == [()]
+
+
+async def test_a_transfer_that_fails_while_its_torrent_is_halted_does_not_go_on(transfer):
+    halting = await start(transfer.halt())
+    transfer.fail(TransferStalled("nobody waits for it"))
+    with pytest.raises(TransferStalled):
+        await halting
+
+
+async def test_the_next_torrent_is_asked_for_all_that_is_still_waited_for(transfer, blob):
+    for index in (0, 1, 2):
+        transfer.on_piece_finished(index)
+    reading = await start(transfer.piece(1))
+    urgent = await start(transfer.piece(9))
+    writing = await start(transfer.written(2))
+    await asyncio.wait([writing], timeout=0.5)  # until it is flushed
+    transfer.go_on(handle := Handle())
+    assert handle.asked("read_piece") == [(1,)]
+    assert [index for index, _ in handle.asked("set_piece_deadline")] == [9, 10, 11]
+    assert handle.asked("flush_cache") == [()]
+    transfer.on_read_piece(ReadPiece(1, blob.pieces[1]))
+    transfer.on_flushed()
+    assert await reading == blob.pieces[1]
+    assert await writing == 3
+    urgent.cancel()
+
+
+async def test_the_next_torrent_is_asked_for_nothing_that_nobody_waits_for(transfer, blob):
+    transfer.on_piece_finished(0)
+    transfer.go_on(handle := Handle())
+    assert [name for name, *_ in handle.calls if name != "unset_flags"] == ["connect_peer", "resume"]
+
+
+async def test_the_next_torrent_keeps_the_order_of_the_last(transfer):
+    sequential = lt.torrent_flags.sequential_download
+    transfer.go_on(first := Handle())
+    assert first.asked("set_flags") == [(sequential,)]
+    transfer.connect([SwarmPeer(("10.0.0.3", 1), is_seed=False)])
+    transfer.go_on(second := Handle())
+    assert second.asked("unset_flags") == [(sequential,)]
+
+
+async def test_the_next_torrent_is_told_of_all_peers_but_flooders(transfer):
+    known, flooder = ("10.0.0.1", 1), ("10.0.0.2", 1)
+    transfer.connect([SwarmPeer(flooder)])
+    for _ in range(FLOOD):
+        transfer.blame.on_unasked(flooder)
+    transfer.on_peer_banned(flooder, bytes(20))
+    transfer.go_on(handle := Handle())
+    assert handle.asked("connect_peer") == [(known,)]
+
+
+async def test_what_was_asked_of_the_last_torrent_says_nothing_of_the_next(transfer):
+    class Slow(Handle):
+        def status(self, _):
+            transfer.go_on(Handle())  # and whoever looked at what this returns would fail
+
+    transfer.go_on(Slow())
+    await transfer.look()
+    assert transfer.progress().connected == 0
+
+
+@pytest.fixture
+def stand_still(transfer):
+    """Return a function that tells whether a transfer stands still when nothing comes of it for a long time."""
+
+    def stand_still():
+        return [transfer.stands_still(now) for now in (0.0, 100.0)] == [False, True]
+
+    return stand_still
+
+
+def test_a_transfer_stands_still_if_nothing_comes_and_somebody_it_knows_was_put_out(transfer, stand_still):
+    transfer.on_peer_banned(("10.0.0.1", 1), bytes(20))
+    assert stand_still()
+
+
+def test_a_transfer_that_nobody_was_put_out_of_does_not_stand_still(transfer, stand_still):
+    transfer.on_peer_banned(("10.0.0.9", 40_000), bytes(20))
+    assert not stand_still()
+
+
+async def test_a_transfer_that_is_halted_or_finished_does_not_stand_still(transfer, stand_still):
+    transfer.on_peer_banned(("10.0.0.1", 1), bytes(20))
+    halting = await start(transfer.halt())
+    assert not stand_still()
+    transfer.go_on(Handle())
+    transfer.on_finished()
+    assert not stand_still()
+    halting.cancel()
+
+
+async def test_a_transfer_that_has_failed_does_not_stand_still(transfer, stand_still):
+    transfer.on_peer_banned(("10.0.0.1", 1), bytes(20))
+    transfer.fail(StorageError("no disk"))
+    assert not stand_still()
