@@ -13,7 +13,6 @@ what it has.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,19 +26,17 @@ from p2player.swarm.arrivals import Arrivals
 from p2player.swarm.blame import Blame
 from p2player.swarm.ledger import Ledger
 from p2player.swarm.metainfo import Metainfo
+from p2player.swarm.ondisk import OnDisk
 from p2player.swarm.order import Order
 from p2player.swarm.port import Address, Progress, Spoilt, SwarmPeer
 from p2player.swarm.standstill import Standstill
 from p2player.swarm.tally import Tally
-from p2player.tasks import Tasks
 
-# Seconds between two flushes of what has come meanwhile, so that one serves many pieces.
-_FLUSH_EVERY = 0.3
 # How often a halted torrent is asked what it has, until that is all that was told to be verified; and seconds in between.
 _SAVES = 5
 _SAVE_AGAIN = 0.1
 
-Stage = Literal["finished", "flushed", "saved", "moved", "paused"]
+Stage = Literal["finished", "saved", "moved", "paused"]
 
 
 class LibtorrentTransfer:
@@ -55,9 +52,7 @@ class LibtorrentTransfer:
         self._read: Arrivals[int, bytes] = Arrivals()
         self._stages: Arrivals[Stage, None] = Arrivals()
         self._kept: Arrivals[None, lt.add_torrent_params] = Arrivals()
-        self._on_disk: frozenset[int] = frozenset()
-        self._flushing: asyncio.Task[None] | None = None
-        self._tasks = Tasks(f"transfer {metainfo.digest.short}")
+        self._on_disk = OnDisk(handle, self._have, f"transfer {metainfo.digest.short}")
         self._leaves = b""
         self._is_finished = False
         in_order = all(peer.is_seed for peer in peers)
@@ -94,22 +89,12 @@ class LibtorrentTransfer:
         while index not in self._on_disk:
             if index not in self._have:
                 await self._verified.wait(index)
-            if self._flushing is None or self._flushing.done():
-                self._flushing = self._tasks.spawn(self._flush(), "flush")
-            # A flush goes on when its waiter leaves: its alert must not be taken for that of a later one, which would
-            # make pieces count as written that are not.
-            await asyncio.shield(self._flushing)
-        return next(i for i in range(index, self.metainfo.piece_count + 1) if i not in self._on_disk)
+            await self._on_disk.flush(self._finished)
+        return self._on_disk.first_missing(index)
 
-    async def _flush(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_FLUSH_EVERY):
-                if not self._is_finished:
-                    await self._stages.wait("finished")
-        verified = frozenset(self._have)
-        self.handle.flush_cache()
-        await self._stages.wait("flushed")
-        self._on_disk = verified
+    async def _finished(self) -> None:
+        if not self._is_finished:
+            await self._stages.wait("finished")
 
     def connect(self, peers: Sequence[SwarmPeer]) -> None:
         """Add peers to fetch from; known ones are not added twice."""
@@ -145,11 +130,11 @@ class LibtorrentTransfer:
         """End it: whoever waits for a piece gets error."""
         for arrivals in (self._verified, self._read, self._stages, self._kept):
             arrivals.fail(error)
+        self._on_disk.fail(error)
 
     async def complete(self) -> MerkleTree:
         """Return the blob's hash tree once every byte is in the file; `progress` no longer changes then."""
-        if not self._is_finished:
-            await self._stages.wait("finished")
+        await self._finished()
         for index in range(self.metainfo.piece_count):
             await self.written(index)
         await self.look()
@@ -227,10 +212,9 @@ class LibtorrentTransfer:
         self._order.go_on(handle)
         handle.resume()
         # What the last one was asked for it may not have answered, and nobody would hear it any more.
+        self._on_disk.go_on(handle)
         for index in self._read.expected():
             handle.read_piece(index)
-        if "flushed" in self._stages:
-            handle.flush_cache()
 
     @property
     def is_finished(self) -> bool:
@@ -287,7 +271,7 @@ class LibtorrentTransfer:
 
     def on_flushed(self) -> None:
         """Take note that what was written is in the file."""
-        self._stages.arrive("flushed", None)
+        self._on_disk.on_flushed()
 
     def on_paused(self) -> None:
         """Take note that nothing comes in or is written any more."""
