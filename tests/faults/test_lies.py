@@ -122,7 +122,7 @@ async def assert_remembered(cast, content):
     node = max(cast.readers, key=lambda node: len(node.store.bans()))
     bans = node.store.bans()
     node = await cast.restart(node)
-    assert node.store.bans() == bans
+    assert node.store.bans() >= bans  # another may have come while it closed
     async with asyncio.timeout(PATIENCE), ControlClient(node.config.data_dir) as client:
         peers = {peer.node_id.raw: peer.banned for peer in await client.peers()}
         assert all(peers[ban].reason for ban in bans)
