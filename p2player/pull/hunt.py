@@ -154,7 +154,7 @@ class Hunt:
     _restarts: int = 0
     _streaming_since: float = 0.0
     _has_waited: bool = False
-    """Whether it was waited for the stream as long as for anything."""
+    """Whether it was waited for bytes of the stream as long as for those of a swarm."""
     _is_for_swarm: bool = False
     """Whether a stream of what one node has was given up for a swarm."""
     _is_followable: bool = False
@@ -267,7 +267,7 @@ class Hunt:
             # Those who said another size than the registry are tried after it, with the size that it says.
             is_news = isinstance(error, OtherSize) and self._claims.learn_size(error.size)
             self._stream = "possible" if is_news else "spent"
-            self._has_waited = now - self._received_at >= GIVE_UP
+            self._has_waited = now - self._received_at >= NO_START
             return self._next(now)
         self._claims.fail(self._end_current())
         return self._next(now)

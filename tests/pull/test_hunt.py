@@ -227,10 +227,10 @@ def test_who_is_connected_is_waited_for_no_longer_once_it_was_streamed_from_in_v
     hunt = Hunt(DIGEST, frozenset(), 0.0)
     assert hunt.found([], 0.0, followable=True) == [Stream(alone=False)]
     hunt.found([claim(TRUE, 1)], 1.0)
-    assert hunt.failed(TransferStalled("nothing came"), GIVE_UP) == [Begin(claim(TRUE, 1))]
+    assert hunt.failed(TransferStalled("nothing came"), NO_START) == [Begin(claim(TRUE, 1))]
     hunt.is_answered = True
-    hunt.tick(GIVE_UP + NO_START - 0.01)
-    assert hunt.tick(GIVE_UP + NO_START) == [Drop()]
+    hunt.tick(2 * NO_START - 0.01)
+    assert hunt.tick(2 * NO_START) == [Drop()]
 
 
 def test_who_has_sent_bytes_is_waited_for_longer():

@@ -334,7 +334,8 @@ class Course:
         """Return after how many quiet seconds it is this node's turn to go to the registry."""
         nearer = len(self._ahead(now)) + len(self._level(now))
         from_head = any(self._of(each).depth == 0 for each in self._answering(now))
-        return (TAKE_OVER_FROM_HEAD if from_head else TAKE_OVER) + max(nearer, self._patience_of_depth)
+        # To insist slows down one other node, to go to the registry all of them.
+        return (TAKE_OVER_FROM_HEAD if from_head else TAKE_OVER) + max(nearer, 1.5 * self._patience_of_depth)
 
     @property
     def _patience_of_depth(self) -> float:
