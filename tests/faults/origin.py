@@ -1,9 +1,11 @@
-"""A registry on a host of its own, in the test's process, that goes wrong for whom and when it is told to."""
+"""Registries in the test's process: one that is as slow as it is told to be, and one on a host of its own, that goes wrong."""
 
 import asyncio
 from contextlib import suppress
 
 from aiohttp import web
+
+from p2player.oci.digest import Digest
 
 _CHUNK = 64 * 1024
 _LATE = 0.1
@@ -39,6 +41,43 @@ def part_of(request, size):
     response = web.StreamResponse(status=206 if is_part else 200, headers=headers)
     response.content_length = stop - start
     return response, start, stop
+
+
+class PacedRegistry:
+    """Sends blobs to whom asks, on loopback, to each no faster than `rate` (bytes a second)."""
+
+    def __init__(self, rate, *blobs):
+        self.url = ""
+        self._rate = rate
+        self._blobs = {str(Digest.of(data)): data for data in blobs}
+        self._paces = []
+        self._runner = web.ServerRunner(web.Server(self._answer, handler_cancellation=True), shutdown_timeout=0.1)
+
+    @property
+    def sent(self):
+        return sum(pace.passed for pace in self._paces)
+
+    async def __aenter__(self):
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        await self._runner.cleanup()
+
+    async def _answer(self, request):
+        if request.path == "/v2/":
+            return web.Response()
+        if (data := self._blobs.get(request.path.rpartition("/")[2])) is None:
+            return web.Response(status=404)
+        response, start, stop = part_of(request, len(data))
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            if request.method == "GET":
+                self._paces.append(Pace(self._rate))
+                await self._paces[-1].pass_on(response, data[start:stop])
+        return response
 
 
 class Origin:

@@ -2,10 +2,8 @@
 
 import asyncio
 import random
-from contextlib import suppress
 
 import pytest
-from aiohttp import web
 
 from p2player.config import Config, HostPort
 from p2player.node import Node
@@ -14,7 +12,7 @@ from p2player.oci.reference import Repository
 from p2player.peer.segments import Segment, new_run, segment_bytes
 from p2player.pull.chain.incoming import Incoming
 from p2player.upstream.settings import UpstreamSettings
-from tests.faults.origin import Pace, part_of
+from tests.faults.origin import PacedRegistry
 from tests.wrongbytes import require_same
 
 SEGMENT = segment_bytes(1)
@@ -29,31 +27,6 @@ it takes would be measured, and not what it says."""
 LOADED = 1.0
 """Seconds that a machine with other work may add."""
 SEED = 4
-
-
-class Registry:
-    """Sends blobs to whom asks, to each no faster than RATE."""
-
-    def __init__(self, *blobs):
-        self._blobs = {str(Digest.of(data)): data for data in blobs}
-        self._paces = []
-
-    @property
-    def sent(self):
-        return sum(pace.passed for pace in self._paces)
-
-    async def answer(self, request):
-        if request.path == "/v2/":
-            return web.Response()
-        if (data := self._blobs.get(request.path.rpartition("/")[2])) is None:
-            return web.Response(status=404)
-        response, start, stop = part_of(request, len(data))
-        with suppress(ConnectionError):
-            await response.prepare(request)
-            if request.method == "GET":
-                self._paces.append(Pace(RATE))
-                await self._paces[-1].pass_on(response, data[start:stop])
-        return response
 
 
 class Liars:
@@ -112,13 +85,8 @@ def other(size):
 
 @pytest.fixture
 async def registry(data, other):
-    registry = Registry(data, other)
-    runner = web.ServerRunner(web.Server(registry.answer, handler_cancellation=True), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    registry.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield registry
-    await runner.cleanup()
+    async with PacedRegistry(RATE, data, other) as registry:
+        yield registry
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from p2player.errors import P2PlayerError
 from p2player.oci.reference import Repository
 from p2player.peer.evidence import seal_piece
-from p2player.peer.segments import Segment, end_of, new_run
 from p2player.pull.sampling import ENOUGH
 from p2player.upstream.settings import UpstreamSettings
+from tests.madeup import MadeUp
 
 APP = Repository.of("registry.test", "team/app")
 SIZE = 8_000_000
@@ -104,29 +104,6 @@ async def test_a_registry_that_does_not_tell_is_no_hindrance(cluster, registry, 
     await read_slowly(cluster, node, blob, *holders)
 
 
-class MadeUp:
-    """What a liar lets others follow."""
-
-    depth = 0
-    head = None
-
-    def __init__(self, liar, digest, data):
-        self.size = self.offset = len(data)
-        self._liar = liar
-        self._digest = digest
-        self._data = data
-        self._run = new_run()
-
-    def front(self, offset):
-        return ""
-
-    async def read(self, start):
-        while start < self.size:
-            data = self._data[start : end_of(start, self.size)]
-            yield Segment.sign(self._liar.identity, self._run, self._digest, self.size, start, data), data
-            start += len(data)
-
-
 @pytest.mark.parametrize("is_root_right", [False, True])
 async def test_what_the_only_holder_has_made_up_is_found_out_near_its_beginning(
     cluster, registry, blob, make_blob, monkeypatch, is_root_right
@@ -137,7 +114,7 @@ async def test_what_the_only_holder_has_made_up_is_found_out_near_its_beginning(
     await liar.lie(blob.digest, made_up.data)
     if is_root_right:
         await liar.discovery.announce(blob.digest, SIZE, blob.metainfo.root, complete=True)
-    monkeypatch.setattr(liar.relays, "relay", lambda digest: MadeUp(liar, digest, made_up.data))
+    monkeypatch.setattr(liar.relays, "relay", lambda digest: MadeUp(liar.identity, digest, made_up.data))
 
     async def piece(digest, index):
         length = blob.metainfo.piece_length
