@@ -9,6 +9,7 @@ class MadeUp:
     """Signs other bytes as those of a digest, and sends them at a rate (bytes a second), if there is one."""
 
     depth = 0
+    source = None
 
     def __init__(self, identity, digest, data, rate=None):
         self.size = self.offset = len(data)

@@ -73,6 +73,11 @@ class Following:
         return self._course.head
 
     @property
+    def source(self) -> Neighbour | None:
+        """Which other node it comes from just now."""
+        return self._course.source if isinstance(self._course.source, Neighbour) else None
+
+    @property
     def is_following(self) -> bool:
         """Whether it comes from another node just now."""
         return self._course.is_following

@@ -37,11 +37,22 @@ class Offered(Protocol):
         """Over how many nodes it comes from the registry."""
         ...
 
+    @property
+    def head(self) -> NodeId | None:
+        """From which node it comes in the end."""
+        ...
+
+    @property
+    def source(self) -> Neighbour | None:
+        """Which other node it comes from just now."""
+        ...
+
 
 class _Whole:
     """A blob of the store."""
 
     depth = 0
+    source = None
 
     def __init__(self, size: int, head: NodeId) -> None:
         self.size = self.offset = size

@@ -17,6 +17,7 @@ from aiohttp import web
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import (
+    BEFORE_HEADER,
     DEPTH_HEADER,
     FOLLOWERS_HEADER,
     FRONT_HEADER,
@@ -65,6 +66,11 @@ class Relay(Protocol):
         """Which node all these take it from in the end; None while that is not known."""
         ...
 
+    @property
+    def source(self) -> "Neighbour | None":
+        """Which other node it comes from just now."""
+        ...
+
     def front(self, offset: int) -> str:
         """Return the digest of the first offset bytes, a number of whole segments, in hex; empty if it is not known."""
         ...
@@ -108,7 +114,7 @@ class Neighbour:
 class Standing:
     """How far a node is with a blob: its size and what is there of it, in bytes, over how many others, how many follow, from whom.
 
-    `front` is the digest of as many bytes as were asked about, in hex, if it knows.
+    `front` is the digest of as many bytes as were asked about, in hex, if it knows; `before` is the node it takes them from.
     """
 
     size: int
@@ -117,6 +123,7 @@ class Standing:
     followers: int = 0
     front: str = ""
     head: NodeId | None = None
+    before: Neighbour | None = None
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Self:
@@ -129,6 +136,7 @@ class Standing:
                 _number(headers[FOLLOWERS_HEADER]),
                 headers.get(FRONT_HEADER, ""),
                 NodeId.parse(headers[HEAD_HEADER]) if HEAD_HEADER in headers else None,
+                Neighbour.parse(before) if (before := headers.get(BEFORE_HEADER)) is not None else None,
             )
         except KeyError as error:
             raise ValueError(f"no {error}") from error
@@ -143,6 +151,7 @@ class Standing:
         return {
             **({FRONT_HEADER: self.front} if self.front else {}),
             **({HEAD_HEADER: str(self.head)} if self.head else {}),
+            **({BEFORE_HEADER: str(self.before)} if self.before else {}),
             SIZE_HEADER: str(self.size),
             OFFSET_HEADER: str(self.offset),
             DEPTH_HEADER: str(self.depth),
@@ -189,9 +198,8 @@ class Followers:
     def standing(self, digest: Digest, relay: Relay, front: int = 0) -> Standing:
         """Return how far this node is with a blob, and what it knows of the first bytes of it."""
         followers = len(self._present.get(digest, ()))
-        return Standing(
-            relay.size, relay.offset, relay.depth, followers, relay.front(front) if front else "", relay.head
-        )
+        known = relay.front(front) if front else ""
+        return Standing(relay.size, relay.offset, relay.depth, followers, known, relay.head, relay.source)
 
     def instead(self, digest: Digest, newcomer: Neighbour, start: int, *, depth: int, insist: bool) -> Elsewhere | None:
         """Return whom a newcomer has to follow instead of this node, which has the blob over `depth` others; None if it may follow.

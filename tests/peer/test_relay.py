@@ -34,6 +34,7 @@ class SlowRelay:
     size = len(DATA)
     depth = 3
     head = node(9)
+    source = None
 
     def __init__(self):
         self.offset = 0
@@ -94,6 +95,21 @@ async def test_a_node_says_how_far_it_is(clients, peer, relay):
     assert await clients[0].standing(*peer, DIGEST, timeout=PATIENCE) == Standing(len(DATA), 1000, 3, 0, head=node(9))
     async with follow(clients[1], peer):
         assert (await clients[0].standing(*peer, DIGEST, timeout=PATIENCE)).followers == 1
+
+
+async def test_a_node_says_whom_it_takes_it_from(clients, peer, relay):
+    relay.source = Neighbour(node(9), "10.0.0.9", 7409)
+    assert (await clients[0].standing(*peer, DIGEST, timeout=PATIENCE)).before == relay.source
+    async with follow(clients[1], peer) as sent:
+        assert sent.standing.before == relay.source
+
+
+@pytest.mark.parametrize("text", ["", "nobody", f"{node(9)} localhost 7409", f"{node(9)} 10.0.0.9 0"])
+def test_who_names_a_source_that_is_no_node_says_nothing_at_all(text):
+    headers = Standing(10, 0).to_headers()
+    assert Standing.of(headers).before is None
+    with pytest.raises(ValueError, match=r".*"):
+        Standing.of(headers | {"P2Player-Before": text})
 
 
 async def test_who_does_not_have_it_or_does_not_answer_stands_nowhere(clients, peer):

@@ -119,6 +119,8 @@ class Course:
     _compared: int = 0
     _promised: tuple[int, float] = 0, 0.0
     """How many bytes the source said that it has, and when."""
+    _before: Neighbour | None = None
+    """Whom the source takes it from, as it has said: who is followed next should the source be gone."""
     _asked_at: float = 0.0
     _weighed_at: float = 0.0
     """When more than one node was last asked."""
@@ -267,7 +269,11 @@ class Course:
             return []
         is_well = self.source is not None and now - self._moved_at < STALLED
         self._asked_all = all_of_them or not is_well
-        usable = sorted(self._usable(now), key=self._distance)[: ASK_AT_ONCE if self._asked_all else ASK_WHILE_WELL]
+        first = self._before if self.source is None else None
+        if first is not None:
+            self._known.setdefault(first.node, first)
+        in_order = sorted(self._usable(now), key=lambda each: (each != first, self._distance(each)))
+        usable = in_order[: ASK_AT_ONCE if self._asked_all else ASK_WHILE_WELL]
         if (
             isinstance(self.source, Neighbour)
             and self.source not in usable
@@ -319,7 +325,8 @@ class Course:
             # It is gone, or has bytes that it does not send.
             self._shun(source.node, now + SHUN)
             self.source = None
-            return self._choose(now)
+            is_another_known = self._before is not None and self._before.node not in self._known
+            return self._ask(now) if is_another_known else self._choose(now)
         # It waits as well: whoever follows the one that is to blame finds another source, and all behind have theirs back.
         # What others have got only now, after all have waited for it, takes its time to here as well.
         if not ahead:
@@ -386,6 +393,7 @@ class Course:
 
     def _go(self, command: Follow | GoUpstream, now: float) -> list[Command]:
         self._promised = 0, now
+        self._before = None
         match command:
             case GoUpstream():
                 self.source, self.depth, self.head = "upstream", 0, self.me
@@ -401,6 +409,7 @@ class Course:
 
     def _heard_of_source(self, standing: Standing, now: float) -> None:
         self.depth, self.head = standing.depth + 1, standing.head
+        self._before = standing.before if standing.before and standing.before.node != self.me else None
         if self._promised[0] <= self.offset:
             self._promised = standing.offset, now
 

@@ -48,11 +48,12 @@ class Front:
 
 
 class Incoming:
-    """A fetch that is under way here. Whoever fetches keeps its `depth` and `head` right, and may set `on_warning`."""
+    """A fetch that is under way here. Whoever fetches keeps its `depth`, `head` and `source` right, and may set `on_warning`."""
 
     def __init__(self, growing: Growing, digest: Digest, identity: Identity, front: Front) -> None:
         self.depth = NO_SOURCE
         self.head: NodeId | None = None
+        self.source: Neighbour | None = None
         self.size = growing.size
         self._step = segment_bytes(growing.size)
         self.received = list(front.received)

@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NoReturn
 
@@ -250,6 +250,8 @@ class StreamAttempt:
             self._incoming.depth, self._incoming.head = self._course.depth, self._course.head
             for command in commands:
                 await self._carry_out(command)
+            source = self._course.source
+            self._incoming.source = source if isinstance(source, Neighbour) else None
             try:
                 async with asyncio.timeout(_TICK):  # wait_for may swallow a cancellation on Python 3.11
                     event = await self._events.get()
@@ -278,9 +280,9 @@ class StreamAttempt:
             case _Sighted(holders):
                 return self._sighted(holders)
             case _Answered(node, standing):
-                return self._course.answered(node, standing, now)
+                return self._course.answered(node, standing and self._believed(standing), now)
             case _LetIn(pump, standing) if pump is self._pump:
-                self._course.let_in(standing, now)
+                self._course.let_in(self._believed(standing), now)
             case _SentOn(pump, instead) if pump is self._pump:
                 believed = [each for each in instead.neighbours if self._sources.believes(each.node)]
                 return self._course.sent_on(believed, instead.depth, now)
@@ -296,6 +298,11 @@ class StreamAttempt:
             case _:
                 pass  # from a source that was left before
         return []
+
+    def _believed(self, standing: Standing) -> Standing:
+        """Return what a node says without whom it names, if that one is not believed."""
+        is_fine = standing.before is None or self._sources.believes(standing.before.node)
+        return standing if is_fine else replace(standing, before=None)
 
     async def _ended(self, error: Exception | None) -> list[Command]:
         self._note(f"no more comes: {error}" if error else "no more comes")

@@ -17,6 +17,7 @@ class WholeRelay:
     """What `Incoming` is for a blob that is here already."""
 
     depth = 0
+    source = None
 
     def __init__(self, store: Store, blob: StoredBlob, identity: Identity, run: bytes) -> None:
         self.size = self.offset = blob.size

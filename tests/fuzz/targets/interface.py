@@ -36,7 +36,7 @@ _STATUSES = {200, 400, 404, 405, 409, 416}
 class _Holder:
     """Has one small blob, and another that it is still fetching."""
 
-    size, offset, depth, head = 1 << 20, 0, 0, None
+    size, offset, depth, head, source = 1 << 20, 0, 0, None, None
 
     def small(self, digest: Digest) -> bytes | None:
         return _BLOB if digest == _DIGEST else None

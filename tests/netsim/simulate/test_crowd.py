@@ -60,6 +60,15 @@ def test_when_the_head_of_a_chain_dies_the_others_go_on():
     assert all(pulled.ended for pulled in others)
 
 
+def test_while_nodes_die_those_behind_them_go_on_with_others_and_not_with_the_registry():
+    options = Options(nodes=200, size=8 * MIB, rate=50)
+
+    result = run(SCENARIOS["churn"](options), options)
+
+    assert {pulled.reason for pulled in result.pulls if not pulled.is_lost} == {""}
+    assert result.upstream[0] < 3.2
+
+
 def test_while_the_registry_is_down_for_good_nobody_gets_what_only_it_has():
     rollout = replace(crowds.cold(SMALL), faults=(RegistryDown(0.0, 1000.0),))
 

@@ -49,8 +49,8 @@ def course(me, *, has_origin=True):
     return Course(DIGEST, me.node, has_origin=has_origin, now=0.0)
 
 
-def at(offset, *, depth=NO_SOURCE, followers=0, head=None):
-    return Standing(SIZE, offset, depth, followers, head=head.node if head else None)
+def at(offset, *, depth=NO_SOURCE, followers=0, head=None, before=None):
+    return Standing(SIZE, offset, depth, followers, head=head.node if head else None, before=before)
 
 
 def begun(me, standings, *, has_origin=True, now=0.0):
@@ -111,6 +111,37 @@ def test_a_broken_source_is_replaced_by_one_further_ahead():
     assert course_.source == FIRST
     assert course_.ended(PeerUnreachable("gone"), 1.0) == [Ask((SECOND,))]
     assert course_.answered(SECOND.node, at(2100, depth=1), 1.0) == [Follow(SECOND)]
+
+
+def test_who_loses_a_source_goes_on_with_the_node_that_it_took_it_from():
+    course_, _ = begun(FOURTH, {SECOND: at(3000, depth=1)})
+    course_.let_in(at(3000, depth=1, before=FIRST), 0.5)
+    course_.moved(1500, 1.0)
+    assert FIRST.node not in course_.known, "while all is well nobody is asked because of it"
+    assert course_.ended(PeerUnreachable("gone"), 1.0) == [Ask((FIRST,))]
+    assert course_.answered(FIRST.node, at(3100, depth=0), 1.0) == [Follow(FIRST)]
+
+
+def test_who_loses_a_source_that_says_nothing_any_more_asks_the_node_that_it_took_it_from():
+    course_, _ = begun(FOURTH, {SECOND: at(3000, depth=1)})
+    course_.let_in(at(3000, depth=1, before=FIRST), 0.5)
+    course_.moved(1500, 1.0)
+    assert course_.tick(1.0 + STALLED) == [Ask((SECOND,))]
+    assert course_.answered(SECOND.node, None, 1.0 + STALLED) == [Ask((FIRST,))]
+    assert course_.answered(FIRST.node, None, 1.0 + STALLED) == [GoUpstream()]
+
+
+def test_a_source_that_says_it_takes_it_from_here_names_nobody_else():
+    course_, _ = begun(FOURTH, {SECOND: at(3000, depth=1)})
+    course_.let_in(at(3000, depth=1, before=FOURTH), 0.5)
+    assert course_.ended(PeerUnreachable("gone"), 1.0) == [GoUpstream()]
+
+
+def test_whom_a_source_took_it_from_is_not_followed_if_it_has_lied():
+    course_, _ = begun(FOURTH, {SECOND: at(3000, depth=1)})
+    course_.let_in(at(3000, depth=1, before=FIRST), 0.5)
+    course_.distrust(FIRST.node)
+    assert course_.ended(PeerUnreachable("gone"), 1.0) == [GoUpstream()]
 
 
 def test_who_has_most_when_the_head_is_gone_becomes_the_head():

@@ -133,6 +133,21 @@ async def test_when_the_head_dies_the_next_one_goes_on_where_it_is(cluster, blob
         await reading[head]
 
 
+async def test_each_node_of_a_chain_knows_whom_its_source_takes_it_from(cluster, blob):
+    nodes = [cluster.add() for _ in range(4)]
+    reading = [read(node, blob) for node in nodes]
+    await asyncio.sleep(1)
+    sources = {node.identity.node_id: node.relays.relay(blob.digest).source for node in nodes}
+    assert [node for node, source in sources.items() if source is None] == [head_of(nodes, blob).identity.node_id]
+    at = next(iter(sources.keys() - {source.node for source in sources.values() if source}))
+    chain = [at]
+    while source := sources[chain[-1]]:
+        chain.append(source.node)
+    assert sorted(chain) == sorted(sources)
+    await asyncio.gather(*reading)
+    assert all(node.relays.relay(blob.digest).source is None for node in nodes)
+
+
 async def test_when_a_node_in_the_middle_freezes_those_behind_it_find_another_way(cluster, blob, copies):
     nodes = [cluster.add() for _ in range(8)]
     reading = {node: read(node, blob) for node in nodes}
