@@ -333,7 +333,8 @@ class Course:
             self._ahead_since = None
         elif self._ahead_since is None:
             self._ahead_since = now
-        if self._ahead_since is not None and now - self._ahead_since >= self._patience_of_depth:
+        # And whoever follows the one to blame has to ask it before.
+        if self._ahead_since is not None and now - self._ahead_since >= ANSWER_WITHIN + self._patience_of_depth:
             return self._go(Follow(min(ahead, key=self._preference), insist=True), now)
         return self._go(GoUpstream(), now) if self.has_origin and quiet >= self._turn(now) else []
 
