@@ -198,6 +198,9 @@ class Course:
             self._full[was.node] = now + SHUN_SILENT
         others = [each for each in instead if each.node != self.me and each.node not in self._distrusted]
         further = [self._known.setdefault(each.node, each) for each in others]
+        if further and isinstance(was, Neighbour) and all(self._shunned.get(it.node, now) > now for it in further):
+            # What follows there has just given no answer, and keeps the place for as long as its connection lasts.
+            return self._go(Follow(was, insist=True), now)
         if unasked := [each for each in further if not self._is_full(each, now)]:
             self.depth = depth
             return self._go(Follow(unasked[0]), now)  # and so on to the end of the chain

@@ -91,6 +91,18 @@ def test_who_is_sent_on_goes_to_the_end_of_the_chain():
     assert course_.depth == 3
 
 
+def test_who_is_sent_on_to_the_node_that_has_just_fallen_silent_insists_on_a_place_beside_it():
+    course_, _ = begun(FOURTH, {FIRST: at(1000, depth=0, followers=1), THIRD: at(0, depth=1)})
+    assert course_.sent_on([THIRD], 1, 0.0) == [Follow(THIRD)]
+    course_.moved(500, 1.0)
+    (asked,) = course_.tick(1.0 + STALLED)
+    assert set(asked.neighbours) == {FIRST, THIRD}
+    now = 1.0 + STALLED + ANSWER_WITHIN
+    assert course_.answered(FIRST.node, at(2000, depth=0, followers=1), now) == []
+    assert course_.tick(now) == [Follow(FIRST)]
+    assert course_.sent_on([THIRD], 1, now) == [Follow(FIRST, insist=True)]
+
+
 def test_when_the_end_of_the_chain_cannot_be_found_it_insists():
     course_, _ = begun(FOURTH, {FIRST: at(1000, depth=0)})
     assert course_.sent_on([], 1, 0.0) == [Follow(FIRST, insist=True)]
