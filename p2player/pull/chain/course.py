@@ -111,6 +111,8 @@ class Course:
     _standing: dict[NodeId, Standing] = field(default_factory=dict)
     _pending: set[NodeId] = field(default_factory=set)
     _shunned: dict[NodeId, float] = field(default_factory=dict)
+    _silent: dict[NodeId, float] = field(default_factory=dict)
+    """Those of the shunned that have given no answer, though they are connected."""
     _distrusted: set[NodeId] = field(default_factory=set)
     _full: dict[NodeId, float] = field(default_factory=dict)
     _insisting: bool = False
@@ -198,7 +200,7 @@ class Course:
             self._full[was.node] = now + SHUN_SILENT
         others = [each for each in instead if each.node != self.me and each.node not in self._distrusted]
         further = [self._known.setdefault(each.node, each) for each in others]
-        if further and isinstance(was, Neighbour) and all(self._shunned.get(it.node, now) > now for it in further):
+        if further and isinstance(was, Neighbour) and all(self._silent.get(it.node, now) > now for it in further):
             # What follows there has just given no answer, and keeps the place for as long as its connection lasts.
             return self._go(Follow(was, insist=True), now)
         if unasked := [each for each in further if not self._is_full(each, now)]:
@@ -236,6 +238,7 @@ class Course:
                 return []
             for node in tuple(self._pending):
                 self._shun(node, now + SHUN_SILENT)
+                self._silent[node] = now + SHUN
             self._pending.clear()
             return self._decide(now)
         pause = STALLED if self._promised[0] <= self.offset else ON_THE_WAY

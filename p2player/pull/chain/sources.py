@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Container
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -144,10 +145,15 @@ class Sources:
                 await hand_on(data)
 
     async def standing(self, neighbour: Neighbour, front: int) -> Standing | None:
-        """Return how far another node is, and what it has as the first `front` bytes; None if it does not say in time."""
-        return await self._peers.standing(
+        """Return how far another node is, and what it has as the first `front` bytes; None if it does not say in time.
+
+        A head that is not believed is left out: nobody joins its chain.
+        """
+        standing = await self._peers.standing(
             neighbour.host, neighbour.port, self._lead.digest, front=front, timeout=ANSWER_WITHIN
         )
+        is_doubted = standing is not None and standing.head is not None and not self.believes(standing.head)
+        return replace(standing, head=None) if standing and is_doubted else standing
 
     async def warn(self, neighbour: Neighbour, wrong: int) -> None:
         """Tell another node that the block at wrong, as it came here, is not what the registry has."""
