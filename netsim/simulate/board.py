@@ -10,7 +10,7 @@ from typing import Final
 
 from p2player.dht.discovery import PROVIDER_TTL_MS
 from p2player.dht.records import NodeAddress, Provider, key_of_digest
-from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, SEEN_BY_ALL
+from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, SEEN_BY_ALL, around
 from p2player.oci.digest import Digest
 
 _ROUNDS_TO_FIND: Final = 2
@@ -61,8 +61,8 @@ class Board:
         """Return those who have it all and those who do not, in order of their ids from the key on."""
         groups = self._groups.get(digest)
         if groups is None:
-            place = key_of_digest(digest)
-            held = sorted(self._providers.get(digest, {}).values(), key=lambda it: _around(place, it.node_id.raw))
+            key = key_of_digest(digest)
+            held = sorted(self._providers.get(digest, {}).values(), key=lambda it: around(key, it.node_id.raw))
             groups = [record for record in held if record.complete], [record for record in held if not record.complete]
             self._groups[digest] = groups
         return groups
@@ -97,7 +97,3 @@ class BoardDiscovery:
     async def _wait(self, rounds: int) -> None:
         self._board.questions += rounds
         await asyncio.sleep(rounds * self._board.round_trip * self._board.rng.uniform(0.8, 1.2))
-
-
-def _around(place: bytes, node: bytes) -> tuple[bool, bytes]:
-    return node < place, node

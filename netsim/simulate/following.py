@@ -75,12 +75,12 @@ class Following:
     @property
     def source(self) -> Neighbour | None:
         """Which other node it comes from just now."""
-        return self._course.source if isinstance(self._course.source, Neighbour) else None
+        return self._course.followed
 
     @property
     def is_following(self) -> bool:
         """Whether it comes from another node just now."""
-        return self._course.is_following
+        return self.source is not None
 
     def begin(self, whole: Sequence[Holder]) -> None:
         """Begin at once if there are nodes that have it."""

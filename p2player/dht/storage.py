@@ -19,6 +19,8 @@ from p2player.dht.shares import Place, Shares
 
 NAME_LEASE_MS: Final = 2 * 3600 * 1000
 MAX_PROVIDERS_OF_KEY: Final = 256
+SEEN_BY_ALL: Final = 2
+"""How many of those who are fetching a digest are named first to whoever asks."""
 MAX_NAMES_OF_SCOPE: Final = 4096
 MAX_RECORDS: Final = 1 << 16
 _SIGNERS_THAT_FILL_IT: Final = 4
@@ -59,9 +61,6 @@ class _HeldName:
     signer: bytes
     rank: tuple[int, bytes]
     leased_until: int
-
-
-SEEN_BY_ALL: Final = 2
 
 
 @dataclass(slots=True)
@@ -112,7 +111,7 @@ class Storage:
         complete: list[bytes] = []
         partial: list[bytes] = []
         withdrawn: list[bytes] = []
-        for _, held in sorted(self._providers.get(key, {}).items(), key=lambda item: (item[0] < key, item[0])):
+        for _, held in sorted(self._providers.get(key, {}).items(), key=lambda item: around(key, item[0])):
             if now_ms < held.expires:
                 (withdrawn if held.withdrawn else complete if held.complete else partial).append(held.raw)
         first, others = partial[:SEEN_BY_ALL], partial[SEEN_BY_ALL:]
@@ -227,6 +226,11 @@ class Storage:
         self._count -= 1
         if not scope.names:
             del self._scopes[key]
+
+
+def around(key: bytes, node_id: bytes) -> tuple[bool, bytes]:
+    """Return what sorts node ids by how soon they come behind a key on their ring."""
+    return node_id < key, node_id
 
 
 def _turned(group: list[bytes], turn: int) -> list[bytes]:

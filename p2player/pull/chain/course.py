@@ -145,9 +145,9 @@ class Course:
         return self._known
 
     @property
-    def is_following(self) -> bool:
-        """Whether the source is another node."""
-        return isinstance(self.source, Neighbour)
+    def followed(self) -> Neighbour | None:
+        """The source, if it is another node."""
+        return self.source if isinstance(self.source, Neighbour) else None
 
     @property
     def is_behind_whole(self) -> bool:

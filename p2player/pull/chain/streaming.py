@@ -182,7 +182,7 @@ class StreamAttempt:
     @property
     def is_following(self) -> bool:
         """Whether it comes from another node just now."""
-        return self._course.is_following
+        return self._course.followed is not None
 
     @property
     def is_alone(self) -> bool:
@@ -250,8 +250,7 @@ class StreamAttempt:
             self._incoming.depth, self._incoming.head = self._course.depth, self._course.head
             for command in commands:
                 await self._carry_out(command)
-            source = self._course.source
-            self._incoming.source = source if isinstance(source, Neighbour) else None
+            self._incoming.source = self._course.followed
             try:
                 async with asyncio.timeout(_TICK):  # wait_for may swallow a cancellation on Python 3.11
                     event = await self._events.get()
@@ -408,7 +407,7 @@ class StreamAttempt:
 
     def _sample(self) -> None:
         """Compare a block with the registry's, if that is due, and it did not come from there."""
-        if self._is_sampled and self._course.is_following:
+        if self._is_sampled and self.is_following:
             block = self._samples.due(self._incoming.boundary, self._course.known.keys() - self._whole)
             if block is not None:
                 self._tasks.spawn(self._find_out(partial(self._sources.sample, block), GoUpstream()), "sample")
