@@ -7,7 +7,7 @@ looks then who else does, asks how far others are, follows one of them or goes t
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from netsim.simulate.flows import REGISTRY
 from netsim.simulate.member import Member
@@ -15,7 +15,7 @@ from netsim.simulate.silence import Silence
 from netsim.simulate.world import Blob
 from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, Unavailable
 from p2player.peer.identity import NodeId
-from p2player.peer.relay import Elsewhere, Neighbour, Standing
+from p2player.peer.relay import Elsewhere, Neighbour, Relay, Standing
 from p2player.pull.chain.course import Ask, Command, Course, Fail, Follow, GoUpstream
 from p2player.pull.chain.sources import ANSWER_WITHIN
 from p2player.pull.holders import Holder
@@ -222,7 +222,7 @@ class Following:
                 self._blob.digest,
                 self._member.neighbour,
                 world.streams.boundary(self.copy),
-                depth=relay.depth,
+                cast("Relay", relay),
                 insist=insist,
             ):
                 world.later(way, partial(self._sent_on, number, instead))

@@ -1,12 +1,12 @@
 """Passing a blob on while it is still coming in: who may follow here, and where to go instead.
 
-Nodes that fetch the same new blob form a chain, each taking it from the one before, so that every uplink carries it once.
-A node that has its follower sends others on to that follower, and so to the end of the chain.
+Nodes that fetch the same new blob form a chain, each taking it from the one before, so that every uplink carries it once; behind a
+long chain they form a tree (see `shape`). A node that has its followers sends others on to where a place is free.
 """
 
 import ipaddress
 import re
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
@@ -30,16 +30,13 @@ from p2player.peer.protocol import (
     WRONG_HEADER,
 )
 from p2player.peer.segments import Segment, length_on_wire, start_of
+from p2player.peer.shape import NO_SOURCE, most_followers, place_of
 
-MAX_FOLLOWERS: Final = 1
-"""How many follow a node at most, as a rule: a second one would halve what the first gets when uplinks are the limit."""
 MAX_INSISTING: Final = 4
-"""How many at most when they insist, because the others they know are slow."""
+"""How many follow a node at most when they insist, because the others they know are slow."""
 
 _MAX_REMEMBERED: Final = 4096
 """How many are remembered that came for a blob: they name themselves, so there may be any number."""
-NO_SOURCE: Final = 1_000_000
-"""The depth of a node that has not found anybody to take a blob from."""
 _NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
@@ -193,7 +190,7 @@ class Followers:
 
     def __init__(self) -> None:
         self._present: defaultdict[Digest, list[Neighbour]] = defaultdict(list)
-        self._came: defaultdict[Digest, OrderedDict[NodeId, Neighbour]] = defaultdict(OrderedDict)
+        self._came: defaultdict[Digest, _Came] = defaultdict(_Came)
 
     def standing(self, digest: Digest, relay: Relay, front: int = 0) -> Standing:
         """Return how far this node is with a blob, and what it knows of the first bytes of it."""
@@ -201,23 +198,26 @@ class Followers:
         known = relay.front(front) if front else ""
         return Standing(relay.size, relay.offset, relay.depth, followers, known, relay.head, relay.source)
 
-    def instead(self, digest: Digest, newcomer: Neighbour, start: int, *, depth: int, insist: bool) -> Elsewhere | None:
-        """Return whom a newcomer has to follow instead of this node, which has the blob over `depth` others; None if it may follow.
+    def instead(
+        self, digest: Digest, newcomer: Neighbour, start: int, relay: Relay, *, insist: bool
+    ) -> Elsewhere | None:
+        """Return whom a newcomer has to follow instead of this node; None if it may follow.
 
-        The first is who came last before it: the end of the chain, which it would have to walk to otherwise. Who comes back, or
-        has had its place somewhere as it wants the blob from `start` on, is sent to those that follow here: the end may be behind it.
-        Who comes back takes its own place.
+        The first is the one that has its place free for it, if all who came before went where they were sent: it would have
+        to walk there otherwise. Who comes back, or has had its place somewhere as it wants the blob from `start` on, is sent to
+        those that follow here: others may be behind it. Who comes back takes its own place.
         """
         came = self._came[digest]
-        last = None if start or newcomer.node in came else next(reversed(came.values()), None)
-        places = len(came) if last else 1
-        came[newcomer.node] = newcomer
-        if len(came) > _MAX_REMEMBERED:
-            came.popitem(last=False)
+        is_new = not start and newcomer.node not in came
+        came.add(newcomer)
         present = tuple(known for known in self._present.get(digest, ()) if known.node != newcomer.node)
-        if len(present) < (MAX_INSISTING if insist else MAX_FOLLOWERS):
+        if len(present) < (MAX_INSISTING if insist else most_followers(relay.depth, relay.size)):
             return None
-        return Elsewhere(tuple(dict.fromkeys(each for each in (last, *present) if each is not None)), depth + places)
+        if not is_new:
+            return Elsewhere(present, relay.depth + 1)
+        place, depth = place_of(came.number, relay.depth, relay.size)
+        first = came.at(place) if place else present[0]
+        return Elsewhere(tuple(dict.fromkeys((first, *present))), depth)
 
     @contextmanager
     def serving(self, digest: Digest, follower: Neighbour) -> Iterator[None]:
@@ -230,6 +230,33 @@ class Followers:
             if not self._present[digest]:
                 del self._present[digest]
                 self._came.pop(digest, None)
+
+
+class _Came:
+    """Who has come for a blob, in order."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        """How many came, those included that are not remembered."""
+        self._places: dict[NodeId, int] = {}
+        self._in_order: list[Neighbour] = []
+
+    def __contains__(self, node: NodeId) -> bool:
+        return node in self._places
+
+    def add(self, newcomer: Neighbour) -> None:
+        """Take note that somebody came, at the address of this time."""
+        if (place := self._places.get(newcomer.node)) is not None:
+            self._in_order[place] = newcomer
+            return
+        self.number += 1
+        if len(self._in_order) < _MAX_REMEMBERED:
+            self._places[newcomer.node] = len(self._in_order)
+            self._in_order.append(newcomer)
+
+    def at(self, place: int) -> Neighbour:
+        """Return who came as the place-th, or the last that is remembered: others then find their places behind that one."""
+        return self._in_order[min(place, len(self._in_order)) - 1]
 
 
 class RelayDesk:
@@ -258,7 +285,7 @@ class RelayDesk:
         if start > relay.size or start != start_of(start, relay.size):
             return web.Response(status=416)
         insist = INSIST_HEADER in request.headers
-        if instead := self._followers.instead(digest, follower, start, depth=relay.depth, insist=insist):
+        if instead := self._followers.instead(digest, follower, start, relay, insist=insist):
             return web.Response(status=409, headers=instead.to_headers())
         response = web.StreamResponse(
             headers={**standing.to_headers(), "Content-Length": str(length_on_wire(relay.size, start))}

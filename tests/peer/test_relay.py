@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from p2player.errors import PeerUnreachable, TransferStalled
 from p2player.oci.digest import Digest
+from p2player.peer import relay as relay_module
 from p2player.peer.client import PeerClient, SentOn
 from p2player.peer.identity import Identity, NodeId
 from p2player.peer.protocol import NODE_HEADER, WRONG_HEADER, relay_path
-from p2player.peer.relay import MAX_INSISTING, NO_SOURCE, Elsewhere, Followers, Neighbour, Standing
+from p2player.peer.relay import MAX_INSISTING, Elsewhere, Followers, Neighbour, Standing
 from p2player.peer.segments import Segment, SegmentReader, end_of, new_run, segment_bytes
+from p2player.peer.shape import NO_SOURCE, trunk
 from tests.peer.conftest import PATIENCE
 
 SEGMENT = segment_bytes(1)
@@ -275,8 +277,10 @@ def neighbour(number):
     return Neighbour(node(number), f"10.0.0.{number}", 7401)
 
 
-def instead(followers, number, start=0):
-    return followers.instead(DIGEST, neighbour(number), start, depth=3, insist=False)
+def instead(followers, number, start=0, *, depth=3, insist=False):
+    relay = SlowRelay()
+    relay.depth = depth
+    return followers.instead(DIGEST, neighbour(number), start, relay, insist=insist)
 
 
 def test_who_comes_first_may_follow_and_each_after_it_is_sent_to_who_came_last():
@@ -286,6 +290,34 @@ def test_who_comes_first_may_follow_and_each_after_it_is_sent_to_who_came_last()
         assert instead(followers, 2) == Elsewhere((neighbour(1),), 3 + 1)
         assert instead(followers, 3) == Elsewhere((neighbour(2), neighbour(1)), 3 + 2)
         assert instead(followers, 4) == Elsewhere((neighbour(3), neighbour(1)), 3 + 3), "so many are before it"
+
+
+def test_behind_a_long_chain_two_may_follow_and_others_find_their_place_in_a_tree():
+    followers = Followers()
+    deep = trunk(len(DATA))
+    assert instead(followers, 1, depth=deep) is None
+    with followers.serving(DIGEST, neighbour(1)):
+        assert instead(followers, 2, depth=deep) is None
+        with followers.serving(DIGEST, neighbour(2)):
+            both = neighbour(1), neighbour(2)
+            assert [instead(followers, number, depth=deep) for number in (3, 4, 5, 6, 7)] == [
+                Elsewhere(both, deep + 1),
+                Elsewhere(both, deep + 1),
+                Elsewhere(both[::-1], deep + 1),
+                Elsewhere(both[::-1], deep + 1),
+                Elsewhere((neighbour(3), *both), deep + 2),
+            ]
+
+
+def test_of_very_many_who_came_the_last_that_is_remembered_finds_places_for_the_rest(monkeypatch):
+    monkeypatch.setattr(relay_module, "_MAX_REMEMBERED", 3)
+    followers = Followers()
+    instead(followers, 1)
+    with followers.serving(DIGEST, neighbour(1)):
+        for number in range(2, 9):
+            sent_to = instead(followers, number)
+        assert sent_to.neighbours == (neighbour(3), neighbour(1))
+        assert instead(followers, 2).neighbours == (neighbour(1),), "it has been here"
 
 
 def test_who_may_be_before_the_end_of_the_chain_is_sent_to_who_follows():

@@ -137,7 +137,7 @@ class FakePeer:
         node = self._peers.nodes.get(host)
         if node is None or host in self._peers.dead or (relay := node.relays.relay(digest)) is None:
             raise PeerUnreachable(f"{host}:{port} did not answer")
-        if instead := node.followers.instead(digest, self._me, start, depth=relay.depth, insist=insist):
+        if instead := node.followers.instead(digest, self._me, start, relay, insist=insist):
             raise SentOn(instead)
         with node.followers.serving(digest, self._me):
             async with aclosing(self._chunks(host, digest, relay, start)) as chunks:

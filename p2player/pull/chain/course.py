@@ -19,10 +19,13 @@ from p2player.dht.records import key_of_digest
 from p2player.errors import P2PlayerError, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NODE_ID_BYTES, NodeId
-from p2player.peer.relay import NO_SOURCE, Neighbour, Standing
+from p2player.peer.relay import Neighbour, Standing
+from p2player.peer.shape import NO_SOURCE, most_followers
 from p2player.pull.chain.sources import ANSWER_WITHIN
 
 ASK_AT_ONCE: Final = 16
+CROWD: Final = 16
+"""Of so many, whoever comes asks the one at the front for its place: it knows best how many there are."""
 ASK_WHILE_WELL: Final = 3
 """How many are asked while bytes come: enough to notice that others are far ahead."""
 WEIGH: Final = 10.0
@@ -309,7 +312,9 @@ class Course:
         if candidates:
             # If the end of the chain cannot be found, better two followers than none.
             free = [each for each in candidates if not self._is_full(each, now)]
-            return self._go(Follow(min(free or candidates, key=self._preference), insist=not free), now)
+            is_newcomer = self.offset == 0 and len(self._known) >= CROWD
+            preference = self._nearness_to_front if is_newcomer else self._preference
+            return self._go(Follow(min(free or candidates, key=preference), insist=not free), now)
         if self.is_entering:
             return []
         if self.has_origin:
@@ -362,9 +367,9 @@ class Course:
             return []
         rate = self.offset / max(now - self._began, 1.0)
         lag = max(LAG_BYTES, LAG_SECONDS * rate)
-        far_ahead = [each for each in ahead if self._of(each).offset - self.offset >= lag]
+        far_ahead = [each for each in ahead if _reach(self._of(each)) - self.offset >= lag]
         standing = self._standing.get(source.node)
-        is_source_far_ahead = standing and not standing.is_whole and standing.offset - self.offset >= lag
+        is_source_far_ahead = standing and not standing.is_whole and _reach(standing) - self.offset >= lag
         if not (far_ahead or is_source_far_ahead):
             return []
         if not self._asked_all:
@@ -445,8 +450,11 @@ class Course:
         standing = self._of(neighbour)
         return standing.followers, -standing.offset, self._distance(neighbour)
 
+    def _nearness_to_front(self, neighbour: Neighbour) -> tuple[int, bytes]:
+        return self._of(neighbour).depth, self._rank(neighbour.node)
+
     def _precedes(self, neighbour: Neighbour) -> bool:
-        return (self._of(neighbour).depth, self._rank(neighbour.node)) < (self.depth, self._rank(self.me))
+        return self._nearness_to_front(neighbour) < (self.depth, self._rank(self.me))
 
     def _distance(self, neighbour: Neighbour) -> bytes:
         """Order nodes by how far before this node they stand in the order of ranks, those behind it last."""
@@ -467,6 +475,11 @@ class Course:
             " that fetch it",
             hint=f"see who was asked with: p2player why {self.digest}",
         )
+
+
+def _reach(standing: Standing) -> int:
+    """Return up to which byte a node's followers can be expected to be, given that they share its uplink."""
+    return standing.offset // most_followers(standing.depth, standing.size)
 
 
 def _behind(first: bytes, second: bytes) -> bytes:

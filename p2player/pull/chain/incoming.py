@@ -14,8 +14,9 @@ from typing import Final
 from p2player.errors import PeerUnreachable, StoreDamaged
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId
-from p2player.peer.relay import NO_SOURCE, Neighbour
+from p2player.peer.relay import Neighbour
 from p2player.peer.segments import Segment, end_of, new_run, segment_bytes, start_of
+from p2player.peer.shape import NO_SOURCE
 from p2player.pull.chain.growing import Growing
 from p2player.store.staging import Staged
 

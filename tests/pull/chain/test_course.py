@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from p2player.errors import PeerUnreachable, TransferStalled, UpstreamUnreachable
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
-from p2player.peer.relay import NO_SOURCE, Neighbour, Standing
+from p2player.peer.relay import Neighbour, Standing
+from p2player.peer.shape import NO_SOURCE, trunk
 from p2player.pull.chain.course import (
     AHEAD,
     ANSWER_WITHIN,
     COMPARE,
+    CROWD,
     GIVE_UP,
     HOP,
     HOPS,
@@ -82,6 +84,24 @@ def test_who_is_under_way_is_followed_whatever_its_rank():
 def test_one_that_nobody_follows_is_followed_first():
     heard = {FIRST: at(3000, depth=0, followers=1), SECOND: at(1000, depth=1)}
     assert begun(THIRD, heard)[1] == [Follow(SECOND)]
+
+
+def test_of_many_each_asks_the_one_at_the_front_for_its_place_and_of_few_the_one_before():
+    for crowd, is_many in ((CROWD, True), (CROWD - 1, False)):
+        others = [neighbour(number) for number in range(10, 10 + crowd)]
+        me = neighbour(200)
+        first = min(others, key=lambda it: Course(DIGEST, it.node, has_origin=True, now=0)._rank(it.node))
+        _, commands = begun(me, dict.fromkeys(others, at(1000, depth=5)) | {first: at(1000, depth=4, followers=1)})
+        assert (commands == [Follow(first)]) == is_many
+
+
+def test_of_many_who_has_had_a_place_already_takes_one_that_is_free():
+    others = {neighbour(number): at(2000, depth=0, followers=1) for number in range(10, 10 + CROWD)}
+    course_ = course(neighbour(200))
+    course_.moved(1000, 0.0)
+    course_.sighted([*others, FIRST], 0.0)
+    course_.answered(FIRST.node, at(2000, depth=9), 0.0)
+    assert [course_.answered(each.node, standing, 0.0) for each, standing in others.items()][-1] == [Follow(FIRST)]
 
 
 def test_who_is_sent_on_goes_to_the_end_of_the_chain():
@@ -374,6 +394,17 @@ def test_of_those_far_ahead_one_without_a_follower_is_taken():
     if commands and isinstance(commands[0], Ask):
         commands = [course_.answered(each.node, standing, 20.0) for each, standing in answers.items()][-1]
     assert commands == [Follow(SECOND, insist=True)]
+
+
+def test_whose_source_shares_its_uplink_may_be_half_as_far_and_not_further_behind():
+    for offset, stays in ((LAG_BYTES, True), (LAG_BYTES // 4, False)):
+        course_, _ = begun(FOURTH, {FIRST: at(0, depth=trunk(SIZE), followers=1), SECOND: at(0, depth=trunk(SIZE))})
+        course_.moved(offset, 30.0)
+        further = at(LAG_BYTES * 5 // 2, depth=trunk(SIZE), followers=2)
+        commands = course_.sighted([], 30.0)
+        while commands and isinstance(commands[0], Ask):
+            commands = [course_.answered(each.node, further, 30.0) for each in (FIRST, SECOND)][-1]
+        assert commands == ([] if stays else [Follow(FIRST, insist=True)])
 
 
 def test_one_that_keeps_up_is_not_left():

@@ -1,7 +1,7 @@
 import pytest
 
-from p2player.peer.relay import NO_SOURCE
 from p2player.peer.segments import segment_bytes
+from p2player.peer.shape import NO_SOURCE
 from p2player.pull.chain.growing import Growing
 from p2player.pull.chain.incoming import Front
 from p2player.swarm.realm import Realm
