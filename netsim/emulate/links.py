@@ -7,7 +7,7 @@
                                     │
                                    core ── tbf ── zone1 ─ …
 
-Links have rates, and no delay but that of their queues.
+Links have rates, and no delay but that of their queues. TCP's congestion control is Reno on all of them, whatever this machine uses.
 
 Each namespace is held by a process, which dies with this one, and so do the programs in it. The kernel then takes down
 namespaces, links and queues, whatever state this process was in when it ended.
@@ -28,6 +28,8 @@ _NETWORK: Final = IPv4Network("10.77.0.0/16")  # seen by nobody outside the name
 _READY: Final = "ready"
 _TIED: Final = ("setpriv", "--pdeathsig", "KILL")
 _BURST: Final = "64kb"  # one full GSO packet, or the kernel would split each
+_SETTINGS: Final = "echo reno >/proc/sys/net/ipv4/tcp_congestion_control"
+"""Every kernel lets a namespace use this one. A crowd takes a twentieth to a third longer with BBR (docs/performance.md)."""
 _CLONE_NEWNET: Final = 0x40000000
 _LATENCY: Final = "50ms"  # the longest queue, as in a switch with small buffers
 
@@ -53,7 +55,7 @@ class _Namespace:
 
     def __init__(self) -> None:
         self._holder = subprocess.Popen(
-            [*_TIED, "unshare", "--net", "sh", "-c", f"echo {_READY} && exec sleep infinity"],
+            [*_TIED, "unshare", "--net", "sh", "-c", f"{_SETTINGS} && echo {_READY} && exec sleep infinity"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

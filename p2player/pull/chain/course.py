@@ -1,8 +1,8 @@
 """From whom to take a blob that nobody has whole yet: from a node that is ahead, or from the registry.
 
 A machine without I/O, like `hunt`. All nodes that want a new blob say so in the DHT, and ask those they find there how
-far they are. They form a chain: its head takes the blob from the registry, each other node from the one before, from the
-byte on up to which it has it already. Bytes flow from a node that has more to one that has less. Between nodes that have
+far they are. They form a chain, and behind a long one a tree (`peer.shape`): its head takes the blob from the registry, each other
+node from the one before, from the byte on up to which it has it already. Bytes flow from a node that has more to one that has less. Between nodes that have
 equally much, from the one nearer to the head or, where that does not tell, from the one that comes first on the ring of node
 ids, counted from the digest's place on it: so no two nodes wait for each other, and those who find each other at the same
 moment agree on who goes to the registry. That is another one for each layer of an image, but each node mostly has the same
