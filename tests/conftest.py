@@ -33,12 +33,23 @@ AGAINST_THE_CLOCK = [
     *(HERE / place / f"test_{name}.py" for place, names in _FILES.items() for name in names.split()),
 ]
 _TIMER = pytest.StashKey()
+_FOLDERS = pytest.StashKey()
 
 # A busy machine is no failure of what is tried.
 hypothesis.settings.register_profile(
     "busy", hypothesis.settings.default, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("busy")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_directory(path, parent):
+    """Let a folder be the same each time it is come by: its fixtures are those of the first.
+
+    pytest 9.1 makes another of it once a file of tests/ was named on the command line between two files of the folder.
+    """
+    folder = yield
+    return parent.session.stash.setdefault(_FOLDERS, {}).setdefault(path, folder)
 
 
 def pytest_collection_modifyitems(items):

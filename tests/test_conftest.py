@@ -54,14 +54,22 @@ def worker(tmp_path_factory):
 def test_together(worker, number):
     pass
 """
+FIXTURE = """
+import pytest
+
+@pytest.fixture
+def of_the_folder():
+    pass
+"""
+USED = "def test_it(of_the_folder):\n    pass\n"
 CRASH = "import os\n\ndef test_crash():\n    os.abort()\n"
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Return a function that runs tests of these folders as `make test` does, and returns its exit code and output."""
+    """Return a function that runs tests of these folders, or those named, as `make test` does, and returns its exit code and output."""
 
-    def run(*, workers=1, **files):
+    def run(*named, workers=1, **files):
         shutil.copy(HERE.parent / "pyproject.toml", tmp_path)
         for name, text in files.items():
             (tmp_path / "tests" / name).mkdir(parents=True)
@@ -73,6 +81,7 @@ def run(tmp_path):
                 *(sys.executable, "-m", "pytest", "-n", f"{workers}", "--dist", "loadgroup"),
                 *("--max-worker-restart", "0"),
                 *("--basetemp", tmp_path / "base"),
+                *named,
             ],
             cwd=tmp_path,
             capture_output=True,
@@ -112,3 +121,14 @@ def test_what_is_in_one_group_is_run_by_one_worker(run, tmp_path):
     code, output = run(workers=2, e2e=GROUPED)
     assert code == 0, output
     assert len(list((tmp_path / "base").glob("worker-*"))) == 1
+
+
+def test_a_folder_keeps_its_fixtures_though_a_file_of_another_is_named_between_two_of_its_own(run, tmp_path):
+    folder = tmp_path / "tests" / "store"
+    folder.mkdir(parents=True)
+    (folder / "conftest.py").write_text(FIXTURE)
+    named = folder / "test_one.py", folder.parent / "test_between.py", folder / "test_other.py"
+    for file in named:
+        file.write_text(USED if file.parent == folder else "def test_it():\n    pass\n")
+    code, output = run(*named)
+    assert code == 0, output
