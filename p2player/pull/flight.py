@@ -196,7 +196,7 @@ class Flight:
             if isinstance(event, _Landed):
                 for command in self._hunt.landed(event.blob.size, event.blob.root):
                     await self._carry_out(command)
-                confirmed = self._hunt.confirmed(event.blob.size, event.blob.root)
+                confirmed = self._hunt.claims.confirmed(event.blob.size, event.blob.root)
                 self._parts.trust.prove(givers(confirmed, self.by_peer))
                 return event.blob
             commands = self._react(event)
@@ -449,7 +449,7 @@ class Flight:
             self._note(f"{node.short} has signed wrong bytes, or was given them: it is avoided for a while")
         if verdict.suspects:
             # Who says to have it all can be asked for the same pieces again: it has no registry to be misled by.
-            whole = [holder for holder in self._hunt.whole() if holder.node in verdict.suspects]
+            whole = [holder for holder in self._hunt.claims.whole() if holder.node in verdict.suspects]
             length = piece_length(self.size)
             names = frozenset(node.short for node in verdict.suspects)
             self._spoilt.append((Spoilt(frozenset(at // length for at in verdict.wrong), names=names), whole))

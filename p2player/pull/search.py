@@ -13,6 +13,8 @@ from p2player.swarm.realm import Realm
 
 LIKELY_ENOUGH: Final = 16
 """How many holders to look for at first."""
+LIKELY_ENOUGH_STREAMING: Final = 8
+"""How many while it is streamed. To read on to the last of sixteen is one page after another, from each of those who keep them."""
 _RETRY: Final = 0.3
 
 

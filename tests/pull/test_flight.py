@@ -5,7 +5,7 @@ import pytest
 
 from p2player.errors import BlobNotFound, DigestMismatch, DiskFull, TransferStalled
 from p2player.pull.holders import Lead, Sighting
-from p2player.pull.hunt import GIVE_UP, NO_START
+from p2player.pull.pace import GIVE_UP, NO_START
 from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.memory import MemoryTransfer
 from p2player.swarm.metainfo import Metainfo
