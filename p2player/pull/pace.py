@@ -1,6 +1,7 @@
 """When a hunt does what: looks again for who has the blob, asks its registry for what is missing, gives up those who send nothing."""
 
 from dataclasses import InitVar, dataclass
+from typing import Final
 
 LOOK_AGAIN = 5.0
 """Seconds between two looks at who has the blob while bytes arrive: others may have joined since."""
@@ -24,6 +25,26 @@ RESCUE = 3.0
 """Seconds without a byte after which a blob's registry is asked for what is missing, or for all of it if nothing came."""
 GIVE_UP = 30.0
 """Seconds after the last byte after which a claim is dropped. Without another the runtime goes to the registry itself."""
+STEP: Final = 64 * 1024
+"""How many bytes count as some. Who sends a few now and then must not keep a fetch from looking for others."""
+
+
+@dataclass(slots=True)
+class Headway:
+    """Tells whether a fetch gets anywhere, whichever attempt is under way."""
+
+    _received: int = 0
+    _done: int = 0
+
+    def is_made(self, received: int, done: int, size: int) -> bool:
+        """Tell whether bytes have come since the last time that it was: of size bytes so many are received, and done."""
+        if received < self._received:  # it is another attempt by now
+            self._received = self._done = 0
+        # To check and keep what has come whole may take a slow disk longer than a stall.
+        if received - self._received < STEP and done <= self._done and done != size:
+            return False
+        self._received, self._done = received, done
+        return True
 
 
 @dataclass(slots=True)

@@ -123,7 +123,7 @@ async def land(node, digest):
 
 def source(node, digest):
     """Return the id of the node that a node follows, None if it takes the blob from the registry."""
-    return getattr(node.images._blobs._flights.get(digest)._attempt.result()._course.source, "node", None)
+    return getattr(node.images._blobs._flights.get(digest)._attempts.current._course.source, "node", None)
 
 
 async def chain(nodes, digest):

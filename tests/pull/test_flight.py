@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from p2player.errors import BlobNotFound, DigestMismatch, DiskFull, TransferStalled
+from p2player.pull.flight import _Doubted
 from p2player.pull.holders import Lead, Sighting
 from p2player.pull.pace import GIVE_UP, NO_START
 from p2player.pull.search import LIKELY_ENOUGH
@@ -269,6 +270,30 @@ async def test_a_failure_of_ours_ends_the_fetch_at_once_and_is_not_dressed_up(cl
         await fly(node, blob.digest, [blob.claim(seed)])
     assert asyncio.get_running_loop().time() < 1
     assert node.staged() == []
+
+
+async def test_a_failure_of_ours_after_the_blob_has_come_ends_the_fetch_as_well(cluster, make_blob, monkeypatch):
+    seed, node = cluster.add(), cluster.add()
+    blob = make_blob()
+    await seed.add(blob.data)
+
+    def broken(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(node.trust, "settle", broken)
+    with pytest.raises(ZeroDivisionError):
+        await fly(node, blob.digest, [blob.claim(seed)])
+
+
+async def test_a_doubt_about_an_attempt_that_is_over_is_no_doubt_about_the_next(cluster, make_blob):
+    seed, node = cluster.add(), cluster.add()
+    blob = make_blob()
+    await seed.add(blob.data)
+    with node.flights.join(blob.lead(seed)) as flight:
+        await flight.attempt()
+        assert flight._react(_Doubted(object())) == []
+        await flight.landed()
+    assert not any("not what the registry has" in what for what in node.history(blob.digest))
 
 
 @pytest.mark.usefixtures("either_way")

@@ -15,6 +15,8 @@ from p2player.pull.pace import (
     NO_START,
     RESCUE,
     STALLED,
+    STEP,
+    Headway,
 )
 from tests.pull.hunting import DIGEST, LIE, TRUE, begun, claim
 
@@ -118,3 +120,25 @@ def test_who_takes_it_from_the_registry_looks_for_others_soon_and_who_follows_on
         now += pause
         assert hunt.tick(now) == [Look(ANY)]
         hunt.found([], now)
+
+
+def test_a_fetch_gets_anywhere_with_every_piece_and_with_many_bytes_and_not_with_few():
+    headway = Headway()
+    assert not headway.is_made(STEP - 1, 0, 10 * STEP)
+    assert headway.is_made(STEP, 0, 10 * STEP)
+    assert not headway.is_made(2 * STEP - 1, 0, 10 * STEP)
+    assert headway.is_made(2 * STEP - 1, 1, 10 * STEP)
+    assert not headway.is_made(2 * STEP, 1, 10 * STEP)
+
+
+def test_another_attempt_gets_anywhere_though_the_last_one_had_come_further():
+    headway = Headway()
+    assert headway.is_made(5 * STEP, 5 * STEP, 10 * STEP)
+    assert headway.is_made(STEP, 0, 10 * STEP)
+
+
+def test_what_has_come_whole_and_is_being_kept_counts_as_getting_somewhere():
+    headway = Headway()
+    assert headway.is_made(STEP, STEP, STEP)
+    assert headway.is_made(STEP, STEP, STEP)
+    assert not headway.is_made(STEP, STEP, STEP + 1)
