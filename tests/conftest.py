@@ -23,7 +23,7 @@ _FILES = {
     "netsim/results": "runner",
     "netsim/soak": "clients",
     "peer": "client connections handshakes listener relay server tls",
-    "registry": "any_request bodies certificates endpoint spec_table",
+    "registry": "any_request bodies certificates endpoint endpoint_blobs endpoint_clients endpoint_errors spec_table",
     "runtime": "dockerd engine images programs sources",
     "store": "catalog store",
     "upstream": "asking client login port stream transport",

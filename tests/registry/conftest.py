@@ -10,6 +10,7 @@ from p2player.oci.manifest import Descriptor, Document
 from p2player.oci.mediatypes import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST
 from p2player.pull.memory import MemoryLibrary
 from p2player.registry.endpoint import Endpoint
+from tests.registry.asking import DATA, HUB
 
 
 @pytest.fixture
@@ -70,3 +71,20 @@ def make_referrer():
         return Document.parse(json.dumps(members).encode())
 
     return make
+
+
+@pytest.fixture(params=["streamed", "stored"])
+def blob(request, library, tmp_path):
+    """The digest of DATA, as a blob on its way and as a file of the store."""
+    if request.param == "streamed":
+        return library.add_blob(DATA)
+    (tmp_path / "blob").write_bytes(DATA)
+    return library.add_file(tmp_path / "blob")
+
+
+@pytest.fixture
+def paths(library, image):
+    """One path of each kind, all of which are there."""
+    library.add_document(image, HUB, "1")
+    digest = library.add_blob(b"layer")
+    return [f"/v2/app/{path}" for path in ("manifests/1", f"blobs/{digest}", "tags/list", f"referrers/{digest}")]
