@@ -15,7 +15,7 @@ from p2player.errors import InvalidConfig
 from p2player.peer.tlsfiles import TlsFiles
 from p2player.pull.publishers import Rule, read_publishers
 from p2player.runtime.containerd import read_roots
-from p2player.upstream.reading import merged, read_path, read_text, read_upstreams
+from p2player.upstream.reading import merged, read_path, read_switch, read_text, read_upstreams
 from p2player.upstream.settings import UpstreamSettings
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -249,7 +249,7 @@ def _environment_settings(environ: Mapping[str, str]) -> Iterator[_Setting]:
             raw: object = text
             if key in _LISTS:
                 raw = text.split(",")
-            elif _READERS[key] is _switch:
+            elif _READERS[key] is read_switch:
                 raw = _WORDS.get(text, text)
             yield _Setting.read(key, raw, variable, Path.cwd())
 
@@ -298,12 +298,6 @@ def _join(raw: object) -> tuple[HostPort, ...]:
     return addresses
 
 
-def _switch(raw: object) -> bool:
-    if not isinstance(raw, bool):
-        raise InvalidConfig(f"true or false is needed here, not {raw!r}")
-    return raw
-
-
 def _log_level(raw: object) -> str:
     level = read_text(raw).lower()
     if level not in LOG_LEVELS:
@@ -324,11 +318,11 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "tls_ca": read_path,
     "tls_cert": read_path,
     "tls_key": read_path,
-    "insecure": _switch,
+    "insecure": read_switch,
     "log_level": _log_level,
     "upstream": read_upstreams,
-    "configured_only": _switch,
-    "background": _switch,
+    "configured_only": read_switch,
+    "background": read_switch,
     "adopt": read_roots,
     "publishers": read_publishers,
 }

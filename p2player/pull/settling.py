@@ -17,7 +17,7 @@ _ANSWER_SECONDS: Final = 2.0
 """How long a node may take for an answer, beside the time for the bytes."""
 _READ_BYTES: Final = 200e6
 """Bytes a second at which a holder reads its blob for evidence, at worst."""
-_SEND_BYTES: Final = 1e6
+SEND_BYTES: Final = 1e6
 """Bytes a second at which a piece comes, at worst."""
 _HASTE_SECONDS: Final = 0.2
 """How long the others are waited for once one claim has been spoken for, beside the time to read the blob."""
@@ -71,7 +71,7 @@ async def _answer(peers: PeerClient, digest: Digest, question: Question) -> Evid
             patience = _ANSWER_SECONDS + question.metainfo.size / _READ_BYTES
             return open_evidence(node, digest, await peers.evidence(*http, digest, timeout=patience))
         evidence, index = question.evidence, question.index
-        patience = _ANSWER_SECONDS + piece_length(evidence.size) / _SEND_BYTES
+        patience = _ANSWER_SECONDS + piece_length(evidence.size) / SEND_BYTES
         sealed = await peers.piece(*http, digest, index, timeout=patience)
         return await asyncio.to_thread(lambda: evidence.shows(index, open_piece(node, digest, index, sealed)))
     except (PeerUnreachable, ValueError):

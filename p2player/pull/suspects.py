@@ -26,6 +26,7 @@ from p2player.peer.identity import NodeId
 from p2player.pull.banning import ban
 from p2player.pull.holders import Holder
 from p2player.pull.journal import Journal
+from p2player.pull.settling import SEND_BYTES
 from p2player.store.merkle import HASH_BYTES, piece_length, root_of_piece
 from p2player.store.store import Store
 from p2player.swarm.port import Address, Spoilt
@@ -36,8 +37,6 @@ _MAX_ASKED: Final = 8
 _PIECES: Final = 4
 """How many pieces each is asked for. They are drawn, so that it cannot be known which."""
 _ANSWER_SECONDS: Final = 5.0
-_SEND_BYTES: Final = 1e6
-"""Bytes a second at which a piece comes, at worst."""
 
 _random = SystemRandom()
 
@@ -107,7 +106,7 @@ class Suspects:
             raise BlobNotFound(f"{digest} has left the store")
         length = piece_length(blob.size)
         right = layer[index * HASH_BYTES : (index + 1) * HASH_BYTES]
-        patience = _ANSWER_SECONDS + length / _SEND_BYTES
+        patience = _ANSWER_SECONDS + length / SEND_BYTES
         data = open_piece(node, digest, index, await self._peers.piece(*http, digest, index, timeout=patience))
         is_whole = len(data) == min(length, blob.size - index * length)
         return not is_whole or await asyncio.to_thread(root_of_piece, data, length) != right

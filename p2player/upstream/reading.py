@@ -91,6 +91,13 @@ def _registry(name: str) -> str:
         raise InvalidConfig(error.message, hint=hint) from error
 
 
+def read_switch(raw: object) -> bool:
+    """Return raw if it is true or false. Raises InvalidConfig."""
+    if not isinstance(raw, bool):
+        raise InvalidConfig(f"true or false is needed here, not {raw!r}")
+    return raw
+
+
 def read_text(raw: object) -> str:
     """Return the text of a setting, which is not empty. Raises InvalidConfig."""
     if not isinstance(raw, str) or not raw:
@@ -157,12 +164,6 @@ def _seconds(raw: object) -> float:
     return float(raw)
 
 
-def _switch(raw: object) -> bool:
-    if not isinstance(raw, bool):
-        raise InvalidConfig(f"true or false is needed here, not {raw!r}")
-    return raw
-
-
 def _login(raw: object) -> str:
     if raw not in ("client", "node"):
         raise InvalidConfig(f"not whose login counts: {raw!r}", hint="either client or node")
@@ -183,6 +184,6 @@ _READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "login": _login,
     "tag_ttl": _seconds,
     "access_ttl": _seconds,
-    "stale": _switch,
-    "stale_access": _switch,
+    "stale": read_switch,
+    "stale_access": read_switch,
 }

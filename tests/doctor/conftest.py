@@ -1,4 +1,8 @@
+import socket
+from contextlib import asynccontextmanager
+
 import pytest
+from aiohttp import web
 
 from p2player.control.client import ControlClient
 from p2player.control.memory import MemoryDaemon
@@ -21,6 +25,33 @@ async def daemon(tmp_path):
 async def client(daemon):
     async with ControlClient(daemon.config.data_dir) as client:
         yield client
+
+
+@pytest.fixture
+async def status(client):
+    return await client.status()
+
+
+@asynccontextmanager
+async def answering(status=200):
+    """A server that answers everything so; yields its HOST:PORT."""
+
+    async def answer(_):
+        return web.Response(status=status)
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+def closed():
+    """An address that nobody listens at for as long as the test takes."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
 
 
 class MemoryRuntime:

@@ -1,10 +1,7 @@
-import socket
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiohttp import web
 
 from netsim.emulate.certificates import Authority
 from p2player.counters import Counters
@@ -14,33 +11,7 @@ from p2player.pull.memory import MemoryLibrary
 from p2player.registry.certificates import EndpointTls
 from p2player.registry.endpoint import Endpoint
 from p2player.registry.guard import Guard
-
-
-@pytest.fixture
-async def status(client):
-    return await client.status()
-
-
-@asynccontextmanager
-async def answering(status=200):
-    """A server that answers everything so; yields its HOST:PORT."""
-
-    async def answer(_):
-        return web.Response(status=status)
-
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
-
-
-@pytest.fixture
-def closed():
-    """An address that nobody listens at for as long as the test takes."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{bound.getsockname()[1]}"
+from tests.doctor.conftest import answering
 
 
 @pytest.fixture

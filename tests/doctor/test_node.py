@@ -1,43 +1,13 @@
 import shutil
-import socket
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from aiohttp import web
 
 from p2player.control.messages import Certificates, Greeting
 from p2player.doctor.node import certificate_finding, cluster_finding, disk_finding, peers_finding, ports_finding
 from p2player.errors import PeerUnreachable
-
-
-@pytest.fixture
-async def status(client):
-    return await client.status()
-
-
-@asynccontextmanager
-async def answering():
-    """A server; yields its HOST:PORT."""
-
-    async def answer(_):
-        return web.Response()
-
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield f"127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
-
-
-@pytest.fixture
-def closed():
-    """An address that nobody listens at for as long as the test takes."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{bound.getsockname()[1]}"
+from tests.doctor.conftest import answering
 
 
 async def test_ports_are_tried(status, closed):

@@ -17,6 +17,7 @@ from netsim.emulate.debian import GREETING, debian_image
 from netsim.emulate.kinds import KINDS
 from netsim.emulate.packages import current_runtimes
 from netsim.emulate.processes import ProgramError, run
+from netsim.emulate.registry import Registry
 from netsim.emulate.runtimes import Containerd, Dockerd, Mirrored, Podman
 
 HERE = Path(__file__).parent
@@ -146,6 +147,16 @@ def fetched(image, node):
         assert (status.peer, status.upstream) == (image.total, 0)
 
     return fetched
+
+
+@pytest.fixture
+def registry(require, directory):
+    """A registry that nothing was pushed to yet."""
+    require("docker-registry", "skopeo", "busybox")
+    root = directory / "registry"
+    root.mkdir()
+    with Registry(root) as registry:
+        yield registry
 
 
 @pytest.fixture

@@ -1,23 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from netsim.emulate.busybox import busybox_image
 from netsim.emulate.daemons import LocalCluster
-from netsim.emulate.registry import Registry
 from netsim.image import Image
 
 NAME = "crowd.example"
 NODES = 6
-
-
-@pytest.fixture
-def registry(require, directory):
-    require("docker-registry", "skopeo", "busybox")
-    root = directory / "registry"
-    root.mkdir()
-    with Registry(root) as registry:
-        yield registry
 
 
 def test_a_crowd_that_wants_the_same_new_image_at_once_takes_about_one_copy_of_it(registry, directory):

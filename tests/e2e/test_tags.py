@@ -9,20 +9,10 @@ import pytest
 from netsim.emulate.busybox import busybox_image
 from netsim.emulate.daemons import Daemon
 from netsim.emulate.processes import wait_until
-from netsim.emulate.registry import Registry
 
 # the same registry, asked in three ways
 BRIEF, LONG, FRESH = "brief.example", "long.example", "fresh.example"
 TTL_SECONDS = 0.5
-
-
-@pytest.fixture
-def registry(require, directory):
-    require("docker-registry", "skopeo", "busybox")
-    root = directory / "registry"
-    root.mkdir()
-    with Registry(root) as registry:
-        yield registry
 
 
 @pytest.fixture

@@ -68,30 +68,31 @@ async def test_a_manifest_that_the_disk_cannot_read_comes_from_others(start):
     await gets(node, content, "manifests")
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-async def test_a_seed_that_cannot_read_what_it_announces_keeps_nobody_from_the_others(start, size):
+async def bad_and_good(start, content):
+    """Return a node that cannot read what it announces, one that can, and one that has found both."""
     bad, good, node = await start(), await start(), await start()
-    content = Content.random(1, size)
     for seed in (bad, good):
         await hold(seed, content)
     spoil(bad, content)
     async with asyncio.timeout(PATIENCE):
         while len(await node.dht.find(content.digest)) < 2:  # noqa: ASYNC110  (other nodes' doing)
             await asyncio.sleep(0.05)
+    return bad, good, node
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_a_seed_that_cannot_read_what_it_announces_keeps_nobody_from_the_others(start, size):
+    content = Content.random(1, size)
+    _, _, node = await bad_and_good(start, content)
     await gets(node, content)
     assert not node.store.banned()
 
 
 async def test_a_seed_that_cannot_read_what_it_gives_to_a_swarm_withdraws_it(start):
-    bad, good, node = await start(), await start(), await start()
     content = Content.random(1, LARGE)
-    for seed in (bad, good):
-        await hold(seed, content)
-    spoil(bad, content)
+    bad, _, node = await bad_and_good(start, content)
+    await gets(node, content)
     async with asyncio.timeout(PATIENCE):
-        while len(await node.dht.find(content.digest)) < 2:  # noqa: ASYNC110  (other nodes' doing)
-            await asyncio.sleep(0.05)
-        await gets(node, content)
         while bad.store.get(content.digest) is not None:  # noqa: ASYNC110  (as above)
             await asyncio.sleep(0.05)
         while bad.identity.node_id in {found.node_id for found in await node.dht.find(content.digest)}:  # noqa: ASYNC110

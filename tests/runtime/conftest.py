@@ -15,6 +15,15 @@ import pytest
 from tests.virtual_time import VirtualTimeLoop
 
 
+def drain(source):
+    """Read all blobs of a source, and return its images."""
+    with source:
+        for blob in source.blobs():
+            while blob.stream.read(100):
+                pass
+        return source.images()
+
+
 @pytest.fixture(scope="session")
 def archive() -> bytes:
     """What `docker save app:1` writes."""

@@ -5,14 +5,7 @@ import pytest
 from p2player.errors import DaemonUnreachable, InvalidReference, ReferenceNotFound
 from p2player.oci.digest import Digest
 from p2player.runtime.dockerd import open_daemon_image
-
-
-def drain(source):
-    with source:
-        for blob in source.blobs():
-            while blob.stream.read(100):
-                pass
-        return source.images()
+from tests.runtime.conftest import drain
 
 
 def test_an_image_streams_out_of_the_daemon(serve_daemon, archive):

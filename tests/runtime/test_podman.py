@@ -4,6 +4,7 @@ import pytest
 
 from p2player.errors import DaemonUnreachable, InvalidReference
 from p2player.runtime.podman import open_podman_image
+from tests.runtime.conftest import drain
 
 
 @pytest.fixture
@@ -18,14 +19,6 @@ def podman(tmp_path, monkeypatch, archive):
     )
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-
-def drain(source):
-    with source:
-        for blob in source.blobs():
-            while blob.stream.read(100):
-                pass
-        return source.images()
 
 
 def test_an_image_streams_out_of_podman(podman):
