@@ -3,24 +3,12 @@ from dataclasses import replace
 
 import pytest
 
-from p2player.errors import BlobNotFound, DigestMismatch, DiskFull, TransferStalled
+from p2player.errors import TransferStalled
 from p2player.pull.flight import _Doubted
-from p2player.pull.holders import Lead, Sighting
 from p2player.pull.pace import GIVE_UP, NO_START
 from p2player.pull.search import LIKELY_ENOUGH
 from p2player.swarm.memory import MemoryTransfer
-from p2player.swarm.metainfo import Metainfo
-
-
-def fly(node, digest, seen):
-    """Join the fetch of digest by what a look has found, or by these claims, and return what it ends with."""
-    sighting = seen if isinstance(seen, Sighting) else Sighting(tuple(seen))
-
-    async def landed():
-        with node.flights.join(Lead(digest, sighting.size, sighting)) as flight:
-            return await flight.landed()
-
-    return landed()
+from tests.pull.flying import fly
 
 
 @pytest.mark.usefixtures("either_way")
@@ -40,88 +28,6 @@ async def test_a_blob_lands_in_the_store_is_seeded_on_and_announced_as_complete(
         assert await third.read(blob.digest) == blob.data
 
 
-@pytest.mark.usefixtures("either_way")
-async def test_who_fetches_says_so_and_is_followed_until_it_is_through(cluster, make_blob):
-    seed, first, second = cluster.add(), cluster.add(), cluster.add()
-    blob = make_blob()
-    await seed.add(blob.data)
-    with cluster.holding_back(seed, 4):
-        fetching = asyncio.gather(first.read(blob.digest))
-        await asyncio.sleep(0.1)
-        (record,) = [found for found in await second.discovery.find(blob.digest) if not found.complete]
-        assert record.node_id == first.identity.node_id
-        await seed.discovery.withdraw(blob.digest)
-        following = asyncio.gather(second.read(blob.digest))
-        await asyncio.sleep(0.1)
-        assert second.flights.get(blob.digest).done == 4 * blob.metainfo.piece_length
-    assert await fetching == await following == [blob.data]
-
-
-async def test_a_lying_root_never_enters_the_store_and_the_true_claim_is_used(cluster, make_blob):
-    liars, honest, node = [cluster.add(), cluster.add()], cluster.add(), cluster.add()
-    blob, lie = make_blob(seed=1), make_blob(seed=2)
-    for liar in liars:
-        await liar.lie(blob.digest, lie.data)
-    await honest.add(blob.data)
-    seen = await node.parts.search.look(blob.digest, LIKELY_ENOUGH)
-    assert seen.claims[0].metainfo.root == lie.metainfo.root, "the lie is the likelier claim"
-    assert (await fly(node, blob.digest, seen)).root == blob.metainfo.root
-    assert node.store.path(blob.digest).read_bytes() == blob.data
-    assert node.store.bans() == {liar.identity.node_id.raw for liar in liars}
-    assert node.staged() == []
-
-
-@pytest.mark.usefixtures("either_way")
-async def test_a_lie_alone_ends_in_an_error_and_nothing_is_kept(cluster, make_blob):
-    liar, node = cluster.add(), cluster.add()
-    blob, lie = make_blob(seed=1), make_blob(seed=2)
-    await liar.lie(blob.digest, lie.data)
-    with pytest.raises(TransferStalled, match="something else"):
-        await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
-    assert node.store.blobs() == []
-    assert node.staged() == []
-    assert not node.store.path(blob.digest).exists()
-    assert node.swarms.served == frozenset()
-    assert await liar.discovery.find(blob.digest) == [], "what turned out to be nothing is announced no longer"
-
-
-@pytest.mark.usefixtures("either_way")
-async def test_liars_are_remembered_over_a_restart(cluster, make_blob):
-    liar, node = cluster.add(), cluster.add()
-    blob = make_blob(seed=1)
-    await liar.lie(blob.digest, make_blob(seed=2).data)
-    with pytest.raises(TransferStalled):
-        await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
-    await node.restart()
-    assert node.store.bans() == {liar.identity.node_id.raw}
-    with pytest.raises(BlobNotFound):
-        await node.read(blob.digest)
-
-
-@pytest.mark.usefixtures("either_way")
-async def test_an_honest_node_is_never_banned(cluster, make_blob):
-    seed, node = cluster.add(), cluster.add()
-    blob = make_blob()
-    await seed.add(blob.data)
-    await node.read(blob.digest)
-    assert node.store.bans() == frozenset()
-
-
-async def test_a_liar_about_the_size_spoils_one_pull_at_most(cluster, make_blob):
-    liars, honest, node = [cluster.add(), cluster.add()], cluster.add(), cluster.add()
-    blob, lie = make_blob(seed=1), make_blob(1_100_000, seed=2)
-    for liar in liars:
-        await liar.lie(blob.digest, lie.data)
-    await honest.add(blob.data)
-    opened = await node.images.blob(blob.digest)
-    assert opened.size == len(lie.data)
-    with pytest.raises(DigestMismatch):
-        async for _ in opened.read(0, opened.size):
-            pass
-    await asyncio.sleep(0.1)
-    assert await node.read(blob.digest) == blob.data
-
-
 async def test_a_claim_nobody_serves_is_dropped_for_one_that_somebody_does(cluster, make_blob):
     ghosts, honest, node = [cluster.add(), cluster.add()], cluster.add(), cluster.add()
     blob = make_blob()
@@ -134,35 +40,6 @@ async def test_a_claim_nobody_serves_is_dropped_for_one_that_somebody_does(clust
     assert node.staged() == []
     assert len(node.swarms.served) == 1
     assert node.store.bans() == {ghost.identity.node_id.raw for ghost in ghosts}, "the blob has another root"
-
-
-async def test_who_cannot_be_reached_has_not_lied(cluster, make_blob):
-    gone, honest, node = cluster.add(), cluster.add(), cluster.add()
-    blob = make_blob()
-    await gone.discovery.announce(blob.digest, len(blob.data), blob.metainfo.root, complete=True)
-    cluster.peers.dead.add(gone.host)
-    await honest.add(blob.data)
-    assert await node.read(blob.digest) == blob.data
-    assert node.store.bans() == frozenset()
-
-
-async def test_a_size_that_does_not_fit_on_the_disk_does_not_hide_the_true_claim(cluster, make_blob):
-    liars, honest, node = [cluster.add(), cluster.add()], cluster.add(), cluster.add()
-    blob = make_blob()
-    for liar in liars:
-        await liar.discovery.announce(blob.digest, 1 << 60, b"g" * 32, complete=True)
-    await honest.add(blob.data)
-    blob_here = await fly(node, blob.digest, await node.parts.search.look(blob.digest, LIKELY_ENOUGH))
-    assert blob_here.size == len(blob.data)
-
-
-@pytest.mark.usefixtures("either_way")
-async def test_a_full_disk_is_told_as_such(cluster, make_blob):
-    seed, node = cluster.add(), cluster.add()
-    digest = make_blob().digest
-    await seed.discovery.announce(digest, 1 << 60, b"g" * 32, complete=True)
-    with pytest.raises(DiskFull):
-        await fly(node, digest, await node.parts.search.look(digest, LIKELY_ENOUGH))
 
 
 @pytest.mark.usefixtures("either_way")
@@ -257,7 +134,10 @@ async def test_to_keep_a_blob_may_take_longer_than_a_stall(cluster, make_blob, m
 
 
 @pytest.mark.usefixtures("either_way")
-async def test_a_failure_of_ours_ends_the_fetch_at_once_and_is_not_dressed_up(cluster, make_blob, monkeypatch):
+@pytest.mark.parametrize(("part", "step"), [("store", "adopt"), ("trust", "settle")])
+async def test_a_failure_of_ours_ends_the_fetch_at_once_and_is_not_dressed_up(
+    cluster, make_blob, monkeypatch, part, step
+):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()
     await seed.add(blob.data)
@@ -265,24 +145,11 @@ async def test_a_failure_of_ours_ends_the_fetch_at_once_and_is_not_dressed_up(cl
     def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(node.store, "adopt", broken)
+    monkeypatch.setattr(getattr(node, part), step, broken)
     with pytest.raises(ZeroDivisionError):
         await fly(node, blob.digest, [blob.claim(seed)])
     assert asyncio.get_running_loop().time() < 1
     assert node.staged() == []
-
-
-async def test_a_failure_of_ours_after_the_blob_has_come_ends_the_fetch_as_well(cluster, make_blob, monkeypatch):
-    seed, node = cluster.add(), cluster.add()
-    blob = make_blob()
-    await seed.add(blob.data)
-
-    def broken(*_):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(node.trust, "settle", broken)
-    with pytest.raises(ZeroDivisionError):
-        await fly(node, blob.digest, [blob.claim(seed)])
 
 
 async def test_a_doubt_about_an_attempt_that_is_over_is_no_doubt_about_the_next(cluster, make_blob):
@@ -309,46 +176,6 @@ async def test_a_broken_discovery_ends_the_fetch_instead_of_leaving_it_waiting(c
         await fly(node, blob.digest, [blob.claim(seed)])
 
 
-async def test_a_small_blob_comes_over_the_peer_interface_and_no_swarm_is_joined(cluster, make_blob):
-    seed, node = cluster.add(), cluster.add()
-    blob = make_blob(5000)
-    await seed.add(blob.data)
-    assert await node.read(blob.digest) == blob.data
-    assert cluster.peers.asked == [seed.host]
-    assert node.swarms.served == frozenset()
-    assert node.counters.bytes["peer"] == 5000
-
-
-async def test_an_empty_blob_is_a_blob(cluster, make_blob):
-    seed, node = cluster.add(), cluster.add()
-    blob = make_blob(0)
-    await seed.add(blob.data)
-    assert await node.read(blob.digest) == b""
-    assert node.store.get(blob.digest).size == 0
-
-
-async def test_who_sends_other_bytes_for_a_small_blob_is_banned_and_another_is_asked(cluster, make_blob):
-    liar, honest, node = cluster.add(), cluster.add(), cluster.add()
-    blob = make_blob(5000)
-    await liar.add(blob.data)
-    await honest.add(blob.data)
-    cluster.peers.lying[liar.host] = liar.identity.node_id
-    cluster.peers.slow[honest.host] = 0.2
-    assert await node.read(blob.digest) == blob.data
-    assert node.store.bans() == {liar.identity.node_id.raw}
-
-
-async def test_when_all_holders_of_a_small_blob_are_gone_new_ones_are_looked_for(cluster, make_blob):
-    gone, late, node = cluster.add(), cluster.add(), cluster.add()
-    blob = make_blob(5000)
-    await gone.add(blob.data)
-    cluster.peers.dead.add(gone.host)
-    claims = await node.parts.search.look(blob.digest, LIKELY_ENOUGH)
-    await late.add(blob.data)
-    assert (await fly(node, blob.digest, claims)).size == 5000
-    assert node.store.bans() == frozenset()
-
-
 async def test_the_journal_tells_the_story(cluster, make_blob):
     liar, honest, node = cluster.add(), cluster.add(), cluster.add()
     blob = make_blob()
@@ -358,14 +185,3 @@ async def test_the_journal_tells_the_story(cluster, make_blob):
     story = "\n".join(node.history(blob.digest))
     for part in ("claims differ", "fetching", f"banned {liar.identity.node_id.short}", "landed"):
         assert part in story
-
-
-async def test_a_foreign_seed_is_shown_by_its_address_and_cannot_be_banned(cluster, make_blob):
-    foreign, node = cluster.add(), cluster.add()
-    blob, lie = make_blob(seed=1), make_blob(seed=2)
-    await foreign.lie(blob.digest, lie.data)
-    metainfo = Metainfo(blob.digest, len(lie.data), lie.metainfo.root, blob.metainfo.realm)
-    with pytest.raises(TransferStalled):
-        async for _ in node.images.fetch_known(metainfo, [foreign.address]):
-            pass
-    assert any("10.0.0.1:7401" in what for what in node.history(blob.digest))
