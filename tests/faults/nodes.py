@@ -1,6 +1,7 @@
 """Whole nodes in the test's own process."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -11,17 +12,19 @@ _ANY = HostPort("127.0.0.1", 0)
 
 
 class Nodes:
-    """Nodes of one cluster, each below root."""
+    """Nodes of one cluster, each below root and with these options."""
 
-    def __init__(self, root):
+    def __init__(self, root, **options):
         self._root = root
+        self._options = options
         self._running = []
 
     async def start(self, host="127.0.0.1"):
         """Return a node on a host of this machine that has joined the first one."""
         join = (HostPort.parse(self._running[0].cluster_address),) if self._running else ()
         directory = self._root / f"node-{len(self._running)}"
-        node = await Node.start(Config(directory, _ANY, HostPort(host, 0), join, configured_only=True))
+        config = Config(directory, _ANY, HostPort(host, 0), join, configured_only=True, **self._options)
+        node = await Node.start(config)
         self._running.append(node)
         async with asyncio.timeout(30):
             while join and not node.dht.contacts():  # noqa: ASYNC110  (another node's doing)
@@ -40,6 +43,20 @@ class Nodes:
     async def close(self):
         for node in self._running:
             await node.close()
+
+
+@asynccontextmanager
+async def acquainted(root, count, **options):
+    """Yield so many nodes of one cluster, once they all know each other."""
+    nodes = Nodes(root, **options)
+    try:
+        running = [await nodes.start() for _ in range(count)]
+        async with asyncio.timeout(20):
+            while any(len(node.dht.contacts()) < count - 1 for node in running):  # noqa: ASYNC110  (the nodes' doing)
+                await asyncio.sleep(0.02)
+        yield running
+    finally:
+        await nodes.close()
 
 
 async def hold(node, content):

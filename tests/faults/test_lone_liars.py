@@ -5,17 +5,15 @@ import time
 
 import pytest
 
-from p2player.config import Config, HostPort
-from p2player.node import Node
 from p2player.oci.reference import Repository
 from p2player.swarm.metainfo import Metainfo
 from p2player.upstream.settings import UpstreamSettings
 from tests.faults.contents import Content
+from tests.faults.nodes import acquainted
 from tests.faults.origin import PacedRegistry
 from tests.madeup import MadeUp
 from tests.wrongbytes import require_same
 
-ANY = HostPort("127.0.0.1", 0)
 APP = Repository.of("registry.test", "team/app")
 SIZE = 8 << 20
 RATE = 2 << 20
@@ -35,21 +33,10 @@ def contents():
 @pytest.fixture
 async def nodes(tmp_path, contents):
     """Return four of them, who know each other."""
-    running = []
     async with PacedRegistry(RATE, *(content.data for content in contents)) as registry:
-        try:
-            for number in range(4):
-                join = (HostPort.parse(running[0].cluster_address),) if running else ()
-                upstream = UpstreamSettings(APP.registry, (registry.url,))
-                config = Config(tmp_path / str(number), ANY, ANY, join, upstreams=(upstream,), configured_only=True)
-                running.append(await Node.start(config))
-            async with asyncio.timeout(PATIENCE):
-                while any(len(node.dht.contacts()) < 3 for node in running):  # noqa: ASYNC110  (the nodes' doing)
-                    await asyncio.sleep(0.02)
-            yield running
-        finally:
-            for node in running:
-                await node.close()
+        upstream = UpstreamSettings(APP.registry, (registry.url,))
+        async with acquainted(tmp_path, 4, upstreams=(upstream,)) as nodes:
+            yield nodes
 
 
 async def lie(liar, content, made_up, rate, monkeypatch):

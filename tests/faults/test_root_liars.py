@@ -7,16 +7,15 @@ from statistics import median
 
 import pytest
 
-from p2player.config import Config, HostPort
 from p2player.node import Node
 from p2player.peer.evidence import Evidence, seal_evidence, seal_piece
 from p2player.store.merkle import piece_length
 from p2player.store.states import states_of_file
 from p2player.swarm.metainfo import Metainfo
 from tests.faults.contents import Content
+from tests.faults.nodes import acquainted
 from tests.wrongbytes import require_same
 
-ANY = HostPort("127.0.0.1", 0)
 SIZE = 8 << 20
 UPLINK = 8 << 20
 """Bytes a second that a holder sends, so that to fetch a blob takes two seconds whatever else the machine does."""
@@ -136,19 +135,8 @@ async def fetch(node, content):
 
 @pytest.fixture
 async def cast(tmp_path):
-    nodes = []
-    try:
-        for number in range(7):
-            join = (HostPort.parse(nodes[0].cluster_address),) if nodes else ()
-            config = Config(tmp_path / f"node-{number}", ANY, ANY, join, configured_only=True)
-            nodes.append(await Node.start(config))
-        async with asyncio.timeout(20):
-            while any(len(node.dht.contacts()) < len(nodes) - 1 for node in nodes):  # noqa: ASYNC110  (as above)
-                await asyncio.sleep(0.05)
+    async with acquainted(tmp_path, 7) as nodes:
         yield Cast(nodes[0], nodes[1:4], nodes[4:])
-    finally:
-        for node in nodes:
-            await node.close()
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.faults)])
