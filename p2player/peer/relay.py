@@ -270,14 +270,14 @@ class RelayDesk:
         """Tell how far the blob is (HEAD), or send it from the asked segment on (GET): 404 without, 409 if others follow."""
         relay = self._relays.relay(digest)
         if relay is None:
-            return web.Response(status=404)
+            return web.Response(status=404, headers={"Content-Length": "0"})
         try:
             front = _number(request.headers.get(FRONT_HEADER, "0"))
             standing = self._followers.standing(digest, relay, front)
             if request.method == "HEAD":
                 if (wrong := request.headers.get(WRONG_HEADER)) is not None:
                     relay.warned(_follower(request), _number(wrong))
-                return web.Response(headers=standing.to_headers())
+                return web.Response(headers=_with_length(standing, 0))
             start = _number(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
             follower = _follower(request)
         except ValueError:
@@ -287,13 +287,16 @@ class RelayDesk:
         insist = INSIST_HEADER in request.headers
         if instead := self._followers.instead(digest, follower, start, relay, insist=insist):
             return web.Response(status=409, headers=instead.to_headers())
-        response = web.StreamResponse(
-            headers={**standing.to_headers(), "Content-Length": str(length_on_wire(relay.size, start))}
-        )
+        response = web.StreamResponse(headers=_with_length(standing, start))
         with self._followers.serving(digest, follower):
             await response.prepare(request)
             await _send(request, response, relay, start)
         return response
+
+
+def _with_length(standing: Standing, start: int) -> dict[str, str]:
+    """Return the headers of an answer. One that does not tell its length costs its connection, also where nothing follows."""
+    return {**standing.to_headers(), "Content-Length": str(length_on_wire(standing.size, start))}
 
 
 async def _send(request: web.BaseRequest, response: web.StreamResponse, relay: Relay, start: int) -> None:

@@ -99,6 +99,18 @@ async def test_a_node_says_how_far_it_is(clients, peer, relay):
         assert (await clients[0].standing(*peer, DIGEST, timeout=PATIENCE)).followers == 1
 
 
+@pytest.mark.parametrize("digest", [DIGEST, Digest.of(b"nobody has it")])
+async def test_all_questions_go_over_one_connection(clients, peer, relay, monkeypatch, digest):
+    opened, loop = [], asyncio.get_running_loop()
+    connect = loop.create_connection
+    monkeypatch.setattr(
+        loop, "create_connection", lambda *args, **options: opened.append(1) or connect(*args, **options)
+    )
+    for _ in range(3):
+        await clients[0].standing(*peer, digest, timeout=PATIENCE)
+    assert len(opened) == 1
+
+
 async def test_a_node_says_whom_it_takes_it_from(clients, peer, relay):
     relay.source = Neighbour(node(9), "10.0.0.9", 7409)
     assert (await clients[0].standing(*peer, DIGEST, timeout=PATIENCE)).before == relay.source
