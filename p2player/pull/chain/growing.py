@@ -13,11 +13,9 @@ from p2player.peer.segments import segment_bytes
 from p2player.store.durable import disk_errors
 
 _CHUNK = 1024 * 1024
-_SMALL = 64 * 1024
-"""Bytes that are written and hashed in less time than it takes to hand them to a thread."""
-_CALM = 0.005
-"""Seconds after the bytes before from which on a segment is taken without another thread too. That takes 0.3 ms, which hardly
-hold up a node whose links are that slow; changes of threads did, with sixteen of them on two cores."""
+_SMALL = 128 * 1024
+"""Bytes, as many as a segment has at most, that are checked, hashed and written where they come. That takes some 0.4 ms; to hand
+them to a thread and to come back takes a busy machine as long again, and makes it busier."""
 
 
 class Growing:
@@ -40,7 +38,6 @@ class Growing:
         self._last = b""
         """What came last, for those who read as it comes."""
         self._failure: Exception | None = None
-        self._taken_at = 0.0
         self._moved = asyncio.Event()
         self._users = 0
         self._is_closed = False
@@ -66,13 +63,11 @@ class Growing:
         """
         if self.offset + len(data) > self.size:
             raise DigestMismatch(f"more than the {self.size} bytes of the blob came")
-        loop = asyncio.get_running_loop()
-        is_calm = len(data) <= self._segment and loop.time() - self._taken_at > _CALM
-        if len(data) <= _SMALL or is_calm:
+        if len(data) <= _SMALL:
             self._write(data, check)
             self._take(data)
             return
-        writing = loop.run_in_executor(None, self._write, data, check)
+        writing = asyncio.get_running_loop().run_in_executor(None, self._write, data, check)
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -86,7 +81,6 @@ class Growing:
     def _take(self, data: bytes) -> None:
         self.offset += len(data)
         self._last = data
-        self._taken_at = asyncio.get_running_loop().time()
         self._stir()
 
     def _write(self, data: bytes, check: Callable[[], None]) -> None:

@@ -175,24 +175,21 @@ class Incoming:
         data = self._recent.get(index)
         if data is None:
             return await self._signed_again(index, start, stop)
-        if (segment := self._segments[index]) is None:
-            segment = await asyncio.to_thread(self._sign, self._run, start, data)
-            self._segments[index] = segment
-        return segment, data
+        return self._segments[index] or self._sign(index, self._run, start, data), data
 
     async def _signed_again(self, index: int, start: int, stop: int) -> tuple[Segment, bytes]:
         """Return a segment whose bytes have to be read from the disk, which may have changed them."""
         data = await self._growing.read_all(start, stop)
         if (segment := self._segments[index]) is None:
             # In a run of its own: that the whole digest matched says nothing about what the disk gives back.
-            segment = await asyncio.to_thread(self._sign, self._reread_run, start, data)
-            self._segments[index] = segment
-        elif not await asyncio.to_thread(segment.is_of, data):
+            segment = self._sign(index, self._reread_run, start, data)
+        elif not segment.is_of(data):
             raise StoreDamaged(f"the disk gives back other bytes of {self._digest} than were written to it")
         return segment, data
 
-    def _sign(self, run: bytes, start: int, data: bytes) -> Segment:
-        return Segment.sign(self._identity, run, self._digest, self.size, start, data)
+    def _sign(self, index: int, run: bytes, start: int, data: bytes) -> Segment:
+        self._segments[index] = segment = Segment.sign(self._identity, run, self._digest, self.size, start, data)
+        return segment
 
     def _account(self, data: bytes) -> None:
         self._front += data

@@ -7,7 +7,9 @@ from p2player.errors import DigestMismatch, TransferStalled
 from p2player.oci.digest import Digest
 from p2player.pull.chain.growing import Growing
 
-DATA = os.urandom(100_000)
+DATA = os.urandom(300_000)
+SEGMENT = 128 * 1024
+"""Bytes of the largest segments."""
 
 
 @pytest.fixture
@@ -31,6 +33,15 @@ async def test_readers_get_bytes_as_they_come_and_wait_for_the_rest(growing):
     await growing.append(DATA[:55])
     assert await reading == [DATA[:55], DATA[50:55]]
     assert await growing.read(10, 20) == DATA[10:20]
+
+
+@pytest.mark.parametrize(("length", "times"), [(1, 0), (SEGMENT, 0), (SEGMENT + 1, 1)])
+async def test_only_more_than_a_segment_is_handed_to_another_thread(growing, monkeypatch, length, times):
+    handed, loop = [], asyncio.get_running_loop()
+    run = loop.run_in_executor
+    monkeypatch.setattr(loop, "run_in_executor", lambda *args: handed.append(args) or run(*args))
+    await growing.append(DATA[:length])
+    assert len(handed) == times
 
 
 async def test_more_than_the_blob_has_is_refused_and_not_written(growing, tmp_path):
@@ -64,11 +75,11 @@ async def test_it_is_open_until_the_last_one_lets_go(tmp_path):
 
 
 async def test_a_writer_that_is_cancelled_has_written_what_it_began(growing, tmp_path):
-    writing = asyncio.ensure_future(growing.append(DATA[:1000]))  # noqa: TID251  (it is cancelled below)
+    writing = asyncio.ensure_future(growing.append(DATA[: 2 * SEGMENT]))  # noqa: TID251  (it is cancelled below)
     await asyncio.sleep(0)
     writing.cancel()
     await asyncio.wait({writing})
-    assert growing.offset == len((tmp_path / "blob").read_bytes())
+    assert growing.offset == len((tmp_path / "blob").read_bytes()) == 2 * SEGMENT
     await growing.append(DATA[growing.offset :])
     assert growing.digest == Digest.of(DATA)
 
