@@ -17,6 +17,8 @@ NODE_ID_BYTES = 20
 _KEY_BYTES = 32
 _IDS_KEPT = 1 << 14
 """Of the ids last asked for: records and datagrams name the same keys again and again."""
+_KEYS_KEPT = 1 << 10
+"""Of the keys last verified with: one signs all segments of a blob."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -122,7 +124,12 @@ def _simulated(public_key: bytes, message: bytes) -> bytes:
 def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Tell whether signature is that of message by the holder of public_key. Malformed keys sign nothing."""
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+        _key(public_key).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=_KEYS_KEPT)
+def _key(public_key: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public_key)

@@ -12,6 +12,7 @@ import hashlib
 import secrets
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 from p2player.oci.digest import Digest
@@ -35,6 +36,7 @@ def new_run() -> bytes:
     return secrets.token_bytes(RUN_BYTES)
 
 
+@lru_cache
 def segment_bytes(size: int) -> int:
     """Return how many bytes a segment has, but for the last one, in a blob of size bytes: a power of two."""
     return min(max(1 << max((size // _COUNT).bit_length() - 1, 0), _LEAST), _MOST)
