@@ -11,7 +11,7 @@ from p2player.pull.port import OpenBlob
 from p2player.tasks import Tasks
 
 _AT_ONCE = 4
-_INTERVAL = 0.1  # seconds between two looks at what is under way
+_INTERVAL = 0.25  # seconds between two looks at what is under way
 
 
 class Pulling:
