@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from aiohttp import web
 
@@ -89,8 +89,7 @@ class Relays(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(NamedTuple):
     """A node by its id and the address of its peer interface, as one header value: `ID HOST PORT`."""
 
     node: NodeId
@@ -107,8 +106,7 @@ class Neighbour:
         return f"{self.node} {self.host} {self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How far a node is with a blob: its size and what is there of it, in bytes, over how many others, how many follow, from whom.
 
     `front` is the digest of as many bytes as were asked about, in hex, if it knows; `before` is the node it takes them from.

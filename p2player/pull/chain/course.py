@@ -139,7 +139,11 @@ class Course:
     _patience: float = SHUN
     _failure: P2PlayerError | None = None
 
+    _place: bytes = field(init=False)
+    """That of the digest on the ring of node ids."""
+
     def __post_init__(self) -> None:
+        self._place = key_of_digest(self.digest)
         self._asked_at = self._weighed_at = self._moved_at = self._came_at = self._began = self._changed_at = self.now
 
     @property
@@ -426,8 +430,8 @@ class Course:
             self._promised = standing.offset, now
 
     def _usable(self, now: float) -> list[Neighbour]:
-        known = self._known.items()
-        return [it for node, it in known if self._shunned.get(node, now) <= now and node not in self._distrusted]
+        unusable = self._distrusted | {node for node, until in self._shunned.items() if until > now}
+        return [each for node, each in self._known.items() if node not in unusable]
 
     def _is_full(self, neighbour: Neighbour, now: float) -> bool:
         return self._full.get(neighbour.node, now) > now
@@ -446,23 +450,23 @@ class Course:
     def _of(self, neighbour: Neighbour) -> Standing:
         return self._standing[neighbour.node]
 
-    def _preference(self, neighbour: Neighbour) -> tuple[int, int, bytes]:
+    def _preference(self, neighbour: Neighbour) -> tuple[int, int, int]:
         standing = self._of(neighbour)
         return standing.followers, -standing.offset, self._distance(neighbour)
 
-    def _nearness_to_front(self, neighbour: Neighbour) -> tuple[int, bytes]:
+    def _nearness_to_front(self, neighbour: Neighbour) -> tuple[int, int]:
         return self._of(neighbour).depth, self._rank(neighbour.node)
 
     def _precedes(self, neighbour: Neighbour) -> bool:
         return self._nearness_to_front(neighbour) < (self.depth, self._rank(self.me))
 
-    def _distance(self, neighbour: Neighbour) -> bytes:
+    def _distance(self, neighbour: Neighbour) -> int:
         """Order nodes by how far before this node they stand in the order of ranks, those behind it last."""
         return _behind(neighbour.node.raw, self.me.raw)
 
-    def _rank(self, node: NodeId) -> bytes:
+    def _rank(self, node: NodeId) -> int:
         """Return what orders nodes for this digest: how far around the ring of node ids they are from its place."""
-        return _behind(key_of_digest(self.digest), node.raw)
+        return _behind(self._place, node.raw)
 
     def _shun(self, node: NodeId, until: float) -> None:
         self._standing.pop(node, None)
@@ -482,7 +486,6 @@ def _reach(standing: Standing) -> int:
     return standing.offset // most_followers(standing.depth, standing.size)
 
 
-def _behind(first: bytes, second: bytes) -> bytes:
+def _behind(first: bytes, second: bytes) -> int:
     """Return how far the second place is behind the first on the ring of node ids."""
-    distance = int.from_bytes(second) - int.from_bytes(first)
-    return (distance % (1 << 8 * NODE_ID_BYTES)).to_bytes(NODE_ID_BYTES)
+    return (int.from_bytes(second) - int.from_bytes(first)) % (1 << 8 * NODE_ID_BYTES)

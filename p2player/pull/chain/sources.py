@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Container
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -153,7 +152,7 @@ class Sources:
             neighbour.host, neighbour.port, self._lead.digest, front=front, timeout=ANSWER_WITHIN
         )
         is_doubted = standing is not None and standing.head is not None and not self.believes(standing.head)
-        return replace(standing, head=None) if standing and is_doubted else standing
+        return standing._replace(head=None) if standing and is_doubted else standing
 
     async def warn(self, neighbour: Neighbour, wrong: int) -> None:
         """Tell another node that the block at wrong, as it came here, is not what the registry has."""

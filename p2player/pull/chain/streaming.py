@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
@@ -301,7 +301,7 @@ class StreamAttempt:
     def _believed(self, standing: Standing) -> Standing:
         """Return what a node says without whom it names, if that one is not believed."""
         is_fine = standing.before is None or self._sources.believes(standing.before.node)
-        return standing if is_fine else replace(standing, before=None)
+        return standing if is_fine else standing._replace(before=None)
 
     async def _ended(self, error: Exception | None) -> list[Command]:
         self._note(f"no more comes: {error}" if error else "no more comes")
