@@ -13,6 +13,7 @@ from typing import Final
 
 from netsim.results.figures import durations
 from netsim.results.jsonform import from_json, rollout_of
+from netsim.results.quantiles import quantile
 from netsim.results.run import Run
 from netsim.simulate.crowd import simulate
 from netsim.simulate.parameters import Parameters
@@ -67,7 +68,7 @@ def _curve(run: Run) -> list[float]:
     seconds = [time for time in durations(run) if math.isfinite(time)]
     if not seconds:
         raise ValueError(f"no pull of {run.scenario} has ended well")
-    return [seconds[max(round(share * len(seconds)), 1) - 1] for share in SHARES]
+    return [quantile(seconds, share) for share in SHARES]
 
 
 def main(paths: Sequence[str]) -> None:
