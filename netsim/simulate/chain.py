@@ -9,7 +9,7 @@ from netsim.simulate.copies import Copies
 from netsim.simulate.flows import REGISTRY, Floats, Flows, Ints, Links
 from netsim.simulate.parameters import Parameters
 from netsim.simulate.reach import Reach
-from p2player.peer.segments import segment_bytes, start_of
+from p2player.peer.segments import segment_bytes
 
 NOBODY: Final = -2
 """Where the index of a copy stands otherwise: it comes from nowhere. REGISTRY: from the registry."""
@@ -49,15 +49,17 @@ class Streams:
 
     def offset(self, copy: int) -> int:
         """Return how many bytes can be passed on of a copy."""
-        size = int(self._copies.size[copy])
-        if self._copies.is_whole[copy]:
+        copies = self._copies
+        size = copies.size.item(copy)
+        if copies.is_whole.item(copy):
             return size
-        return min(start_of(int(self._copies.got[copy]), size), start_of(size - 1, size))
+        segment = self._segment.item(copy)
+        return int(min(copies.got.item(copy), size - 1)) // segment * segment
 
     def boundary(self, copy: int) -> int:
         """Return where the first segment begins that is not whole."""
-        got, size = int(self._copies.got[copy]), int(self._copies.size[copy])
-        return size if got >= size else start_of(got, size)
+        got, size, segment = self._copies.got.item(copy), self._copies.size.item(copy), self._segment.item(copy)
+        return size if got >= size else int(got) // segment * segment
 
     def followers(self, copy: int) -> list[int]:
         """Return which copies come from this one."""

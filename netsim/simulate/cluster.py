@@ -16,7 +16,7 @@ import gc
 import hashlib
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -151,6 +151,7 @@ def host_of(number: int) -> str:
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
+@lru_cache(maxsize=1 << 14)
 def number_of(host: str) -> int:
     """Return the number of the node with that address."""
     _, high, middle, low = host.split(".")

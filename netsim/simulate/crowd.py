@@ -122,10 +122,10 @@ class _Crowd:
                     for fetching in tuple(member.fetches.values()):
                         fetching.tick(now)
             if step % phases == 0:
-                for task in [task for task in running if task.done()]:
-                    running.remove(task)
-                    if not task.cancelled():
+                for task in running:
+                    if task.done() and not task.cancelled():
                         task.result()  # a bug must not pass for a pull that took too long
+                running = [task for task in running if not task.done()]
             if world.now() - told_at >= _TELL_EVERY:
                 told_at = world.now()
                 self._tell(f"{self._rollout.name}: {told_at - self._began:.0f} s, {len(running)} pulls under way")
@@ -255,7 +255,7 @@ class _Crowd:
                 int(world.links.received(node)),
                 int(world.links.sent(node)),
                 int(world.copies.useless[node]),
-                datagrams + int(world.messages.get(node, 0) * world.parameters.request_bytes),
+                datagrams + int(world.messages[node] * world.parameters.request_bytes),
             )
             for node in nodes
         )

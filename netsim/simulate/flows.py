@@ -111,7 +111,7 @@ class Links:
 
     def delay(self, source: int, target: int) -> float:
         """Return seconds one way."""
-        return self.latency + (self._further if self.zone[source] != self.zone[target] else 0.0)
+        return self.latency + (self._further if self.zone.item(source) != self.zone.item(target) else 0.0)
 
     def delays(self, source: Ints, target: Ints) -> Floats:
         """Return the same for many."""

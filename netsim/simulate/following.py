@@ -4,6 +4,7 @@ What `pull.chain.streaming` does with connections is done here with counters: it
 looks then who else does, asks how far others are, follows one of them or goes to the registry, and lets others follow.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -147,7 +148,7 @@ class Following:
             self._on_end(None)
 
     def _note_progress(self) -> None:
-        got = self._world.copies.got[self.copy]
+        got = self._world.copies.got.item(self.copy)
         if got > self._offset:
             self._offset = got
             self._course.moved(self._world.streams.boundary(self.copy), self._world.now())
@@ -156,8 +157,7 @@ class Following:
         for command in commands:
             match command:
                 case Ask(neighbours):
-                    for neighbour in neighbours:
-                        self._ask(neighbour)
+                    self._ask(neighbours)
                 case Follow(neighbour, insist):
                     self._stop()
                     self._connect(neighbour, insist=insist)
@@ -178,25 +178,34 @@ class Following:
         self._seat.close()
         self._world.streams.stop(self.copy)
 
-    def _ask(self, neighbour: Neighbour) -> None:
+    def _ask(self, neighbours: Iterable[Neighbour]) -> None:
         world, me = self._world, self._member.number
-        other = world.number_of(neighbour)
-        way = world.way(me, other)
+        by_way: defaultdict[float, list[Neighbour]] = defaultdict(list)
+        for neighbour in neighbours:
+            by_way[world.way(me, world.number_of(neighbour))].append(neighbour)
+        for way, as_far in by_way.items():
+            # A connection is made before, to most of them for the first time.
+            world.later(2 * way, partial(self._arrive, as_far, way))
 
-        def arrive() -> None:
-            if not world.reach.between(me, other):
-                if world.reach.is_up(other):  # it hears nothing, and says nothing
-                    world.later(ANSWER_WITHIN, partial(self._answered, neighbour, None))
-                else:
-                    world.later(way, partial(self._answered, neighbour, None))
+    def _arrive(self, neighbours: Iterable[Neighbour], way: float) -> None:
+        """Ask these, who are all as far away, and let them answer."""
+        world, me = self._world, self._member.number
+        answers: list[tuple[Neighbour, Standing | None]] = []
+        for neighbour in neighbours:
+            other = world.number_of(neighbour)
+            if world.reach.between(me, other):
+                world.heard(other)
+                answers.append((neighbour, world.members[other].standing(self._blob)))
+            elif world.reach.is_up(other):  # it hears nothing, and says nothing
+                world.later(ANSWER_WITHIN, partial(self._answered, [(neighbour, None)]))
+            else:
+                answers.append((neighbour, None))
+        world.later(way, partial(self._answered, answers))
+
+    def _answered(self, answers: Iterable[tuple[Neighbour, Standing | None]]) -> None:
+        for neighbour, standing in answers:
+            if self._is_over:
                 return
-            world.heard(other)
-            world.later(way, partial(self._answered, neighbour, world.members[other].standing(self._blob)))
-
-        world.later(2 * way, arrive)  # a connection is made before, to most of them for the first time
-
-    def _answered(self, neighbour: Neighbour, standing: Standing | None) -> None:
-        if not self._is_over:
             self._world.heard(self._member.number)
             self._note_progress()
             self._act(self._course.answered(neighbour.node, standing, self._world.now()))

@@ -28,11 +28,12 @@ class Reach:
 
     def is_up(self, node: int) -> bool:
         """Tell whether a node lives."""
-        return bool(self._is_up[node])
+        return self._is_up.item(node)
 
     def between(self, first: int, second: int) -> bool:
         """Tell whether two nodes (or REGISTRY) reach each other."""
-        return bool(self._is_up[first] and self._is_up[second] and self._side[first] == self._side[second])
+        is_up, side = self._is_up.item, self._side.item
+        return is_up(first) and is_up(second) and side(first) == side(second)
 
     def among(self, sources: Ints, targets: Ints) -> Bools:
         """Tell the same for many."""

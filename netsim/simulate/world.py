@@ -70,10 +70,10 @@ class World:
     streams: Streams
     swarms: Swarms
     rng: Random
+    messages: list[int]
+    """By node, requests and answers that it has received on the peer interface."""
     members: "dict[int, Member]" = field(default_factory=dict)
     """Those alive, by their number."""
-    messages: dict[int, int] = field(default_factory=dict)
-    """By node, requests and answers that it has received on the peer interface."""
     silence: Silence = field(default_factory=Silence)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     """Kept, for asking for it takes a system call each time."""
@@ -96,6 +96,7 @@ class World:
             Streams(copies, links, reach, parameters),
             Swarms(copies, links, reach, parameters, seed),
             Random(f"{seed} world"),
+            [0] * nodes,
         )
 
     def now(self) -> float:
@@ -112,7 +113,7 @@ class World:
 
     def heard(self, node: int) -> None:
         """Count a message that a node has received."""
-        self.messages[node] = self.messages.get(node, 0) + 1
+        self.messages[node] += 1
 
     def number_of(self, neighbour: "Neighbour") -> int:
         """Return which node that is."""
