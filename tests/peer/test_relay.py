@@ -262,7 +262,14 @@ async def test_only_a_well_formed_request_is_served(peer, relay, tls, headers, s
 
 @given(
     st.builds(
-        Standing, st.integers(0, 1 << 40), st.integers(0, 1 << 40), st.integers(0, NO_SOURCE), st.integers(0, 1000)
+        Standing,
+        st.integers(0, 1 << 40),
+        st.integers(0, 1 << 40),
+        st.integers(0, NO_SOURCE),
+        st.integers(0, 1000),
+        front=st.text("0123456789abcdef"),
+        head=st.none() | st.integers(0, 255).map(node),
+        before=st.none(),
     )
 )
 def test_a_standing_survives_its_headers(standing):
