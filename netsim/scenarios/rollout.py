@@ -38,7 +38,7 @@ class Kill:
     at: float
     nodes: tuple[int, ...]
     stay_connected: bool = False
-    """Whether they stand still instead, and their connections stay open: emulated only."""
+    """Whether they stand still instead, and their connections stay open."""
 
 
 @dataclass(frozen=True, slots=True)

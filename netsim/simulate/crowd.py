@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -66,6 +66,8 @@ class _Crowd:
         self._began = 0.0
         self._tasks = Tasks("crowd")
         self._cuts = ExitStack()
+        self._kept = ExitStack()
+        """The places that frozen nodes keep."""
         self._pulled: dict[Pull, Pulled] = {}
         self._pulling: dict[int, list[asyncio.Task[None]]] = {}
         self._traffic_before = 0
@@ -99,6 +101,7 @@ class _Crowd:
             self._schedule(fault)
         await self._steps(pulls)
         self._cuts.close()
+        self._kept.close()
         await self._tasks.close()
         for member in world.members.values():
             member.die()
@@ -176,8 +179,8 @@ class _Crowd:
     def _schedule(self, fault: Fault) -> None:
         world = self._world
         match fault:
-            case Kill(at, nodes):
-                world.later(at, partial(self._kill, nodes))
+            case Kill(at, nodes, stay_connected):
+                world.later(at, partial(self._freeze if stay_connected else self._kill, nodes))
             case Start(at, nodes):
                 world.later(at, partial(self._begin_start, nodes))
             case Partition(at, until, nodes):
@@ -186,9 +189,27 @@ class _Crowd:
                 world.later(at, partial(world.reach.stop, [REGISTRY]))
                 world.later(until, partial(world.reach.start, [REGISTRY]))
 
+    def _freeze(self, nodes: Iterable[int]) -> None:
+        """Let nodes stand still: whoever they follow keeps a place for them, and who follows them is not told. A swarm is."""
+        world = self._world
+        still = [node for node in nodes if node in world.members]
+        for node in still:
+            for fetching in world.members[node].fetches.values():
+                if fetching.following is not None:
+                    self._kept.enter_context(fetching.following.freeze())
+        self._end(still)
+        world.reach.freeze(still)
+
     def _kill(self, nodes: Iterable[int]) -> None:
         world = self._world
         dying = [node for node in nodes if node in world.members]
+        self._end(dying)
+        for node in dying:
+            for blob in world.blobs:
+                world.drop_followers(world.copies.at(node, blob.number))
+
+    def _end(self, dying: Sequence[int]) -> None:
+        world = self._world
         if self._board is None:
             self._cluster.kill(dying)
         world.reach.stop(dying)
@@ -202,9 +223,6 @@ class _Crowd:
                 copy = world.copies.at(node, blob.number)
                 world.streams.stop(copy)
                 world.swarms.leave(copy)
-        for node in dying:
-            for blob in world.blobs:
-                world.drop_followers(world.copies.at(node, blob.number))
             world.copies.lose(node)
 
     def _begin_start(self, nodes: Iterable[int]) -> None:

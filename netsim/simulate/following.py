@@ -135,6 +135,11 @@ class Following:
         self._stop()
         self._world.later(self._world.parameters.host_latency, self._matched)
 
+    def freeze(self) -> ExitStack:
+        """Stop without a word, and return the places among the followers of others that it keeps."""
+        self._is_over = True
+        return self._seat.pop_all()
+
     def end(self) -> None:
         """Stop, and let those who follow go elsewhere."""
         if not self._is_over:
@@ -196,7 +201,7 @@ class Following:
             if world.reach.between(me, other):
                 world.heard(other)
                 answers.append((neighbour, world.members[other].standing(self._blob)))
-            elif world.reach.is_up(other):  # it hears nothing, and says nothing
+            elif world.reach.is_up(other) or world.reach.is_frozen(other):  # it says nothing
                 world.later(ANSWER_WITHIN, partial(self._answered, [(neighbour, None)]))
             else:
                 answers.append((neighbour, None))
@@ -218,6 +223,8 @@ class Following:
         def arrive() -> None:
             if self._is_over or number != self._try:
                 return
+            if world.reach.is_frozen(other):
+                return  # connected, and that is all
             if not world.reach.between(me, other):
                 wait = CONNECT_WITHIN if world.reach.is_up(other) else way
                 world.later(wait, partial(self._ended, number, PeerUnreachable("it cannot be connected to")))

@@ -12,6 +12,7 @@ class Reach:
 
     def __init__(self, nodes: int) -> None:
         self._is_up: Bools = np.ones(nodes + 1, dtype=np.bool_)
+        self._is_frozen: Bools = np.zeros(nodes + 1, dtype=np.bool_)
         self._side: Ints = np.zeros(nodes + 1, dtype=np.int64)
 
     def start(self, nodes: Iterable[int]) -> None:
@@ -22,6 +23,11 @@ class Reach:
         """Let them answer no more."""
         self._is_up[list(nodes)] = False
 
+    def freeze(self, nodes: Iterable[int]) -> None:
+        """Let them answer no more, while their connections stay open."""
+        self.stop(nodes)
+        self._is_frozen[list(nodes)] = True
+
     def cut(self, nodes: Iterable[int], side: int) -> None:
         """Put nodes on a side of their own, or back on side 0."""
         self._side[list(nodes)] = side
@@ -29,6 +35,10 @@ class Reach:
     def is_up(self, node: int) -> bool:
         """Tell whether a node lives."""
         return self._is_up.item(node)
+
+    def is_frozen(self, node: int) -> bool:
+        """Tell whether a node stands still: it can be connected to, and says nothing."""
+        return bool(self._is_frozen[node])
 
     def between(self, first: int, second: int) -> bool:
         """Tell whether two nodes (or REGISTRY) reach each other."""

@@ -60,6 +60,18 @@ def test_when_the_head_of_a_chain_dies_the_others_go_on():
     assert all(pulled.ended for pulled in others)
 
 
+def test_a_node_that_stands_still_costs_the_time_until_that_is_noticed():
+    rollout = crowds.cold(SMALL)
+    first = replace(rollout, pulls=(Pull(0), Pull(1, at=0.5), Pull(2, at=0.5)))
+
+    def last(*, stay_connected):
+        head, *others = run(replace(first, faults=(Kill(0.7, (0,), stay_connected),))).pulls
+        assert head.is_lost
+        return max(pulled.ended for pulled in others)
+
+    assert 1.0 < last(stay_connected=True) - last(stay_connected=False) < 6.0
+
+
 def test_while_nodes_die_those_behind_them_go_on_with_others_and_not_with_the_registry():
     options = Options(nodes=200, size=8 * MIB, rate=50)
 
