@@ -3,17 +3,15 @@
 import asyncio
 
 from p2player.peer.segments import Segment, end_of, new_run
+from p2player.peer.standing import Place
 
 
 class MadeUp:
     """Signs other bytes as those of a digest, and sends them at a rate (bytes a second), if there is one."""
 
-    depth = 0
-    source = None
-
     def __init__(self, identity, digest, data, rate=None):
         self.size = self.offset = len(data)
-        self.head = identity.node_id
+        self.place = Place(0, identity.node_id)
         self._identity = identity
         self._digest = digest
         self._data = data

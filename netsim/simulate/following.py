@@ -15,10 +15,10 @@ from netsim.simulate.member import Member
 from netsim.simulate.silence import Silence
 from netsim.simulate.world import Blob
 from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, Unavailable
-from p2player.peer.identity import NodeId
-from p2player.peer.relay import Elsewhere, Neighbour, Relay, Standing
+from p2player.peer.relay import Elsewhere, Relay
+from p2player.peer.standing import Neighbour, Place, Standing
+from p2player.pull.chain.asking import ANSWER_WITHIN
 from p2player.pull.chain.course import Ask, Command, Course, Fail, Follow, GoUpstream
-from p2player.pull.chain.sources import ANSWER_WITHIN
 from p2player.pull.holders import Holder
 
 CONNECT_WITHIN: Final = 3.0
@@ -55,7 +55,7 @@ class Following:
 
     @property
     def size(self) -> int:
-        """Bytes in the whole blob; with `offset` and `depth`, what `peer.relay.Relay` tells."""
+        """Bytes in the whole blob; with `offset` and `place`, what `peer.relay.Relay` tells."""
         return self._blob.size
 
     @property
@@ -64,24 +64,14 @@ class Following:
         return self._world.streams.offset(self.copy)
 
     @property
-    def depth(self) -> int:
-        """Over how many nodes it comes from the registry."""
-        return self._course.depth
-
-    @property
-    def head(self) -> NodeId | None:
-        """From which node it comes in the end."""
-        return self._course.head
-
-    @property
-    def source(self) -> Neighbour | None:
-        """Which other node it comes from just now."""
-        return self._course.followed
+    def place(self) -> Place:
+        """Over whom it comes just now."""
+        return self._course.place
 
     @property
     def is_following(self) -> bool:
         """Whether it comes from another node just now."""
-        return self.source is not None
+        return self._course.followed is not None
 
     def begin(self, whole: Sequence[Holder]) -> None:
         """Begin at once if there are nodes that have it."""
@@ -201,7 +191,7 @@ class Following:
             if world.reach.between(me, other):
                 world.heard(other)
                 answers.append((neighbour, world.members[other].standing(self._blob)))
-            elif world.reach.is_up(other) or world.reach.is_frozen(other):  # it says nothing
+            elif world.reach.is_up(other) or world.reach.is_frozen(other):  # it hears nothing, and says nothing
                 world.later(ANSWER_WITHIN, partial(self._answered, [(neighbour, None)]))
             else:
                 answers.append((neighbour, None))

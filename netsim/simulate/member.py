@@ -8,7 +8,8 @@ from netsim.simulate.node import PORT
 from netsim.simulate.world import REALM, Blob, World
 from p2player.dht.discovery import Discovery
 from p2player.peer.identity import NodeId
-from p2player.peer.relay import Followers, Neighbour, Relay, Standing
+from p2player.peer.relay import Followers, Relay
+from p2player.peer.standing import Neighbour, Place, Standing
 from p2player.pull.search import Search
 from p2player.tasks import Tasks
 
@@ -33,30 +34,17 @@ class Offered(Protocol):
         ...
 
     @property
-    def depth(self) -> int:
-        """Over how many nodes it comes from the registry."""
-        ...
-
-    @property
-    def head(self) -> NodeId | None:
-        """From which node it comes in the end."""
-        ...
-
-    @property
-    def source(self) -> Neighbour | None:
-        """Which other node it comes from just now."""
+    def place(self) -> Place:
+        """Over whom it comes just now."""
         ...
 
 
 class _Whole:
     """A blob of the store."""
 
-    depth = 0
-    source = None
-
     def __init__(self, size: int, head: NodeId) -> None:
         self.size = self.offset = size
-        self.head = head
+        self.place = Place(0, head)
 
 
 class Member:

@@ -21,7 +21,7 @@ from p2player.swarm.realm import OPEN
 
 if TYPE_CHECKING:
     from netsim.simulate.member import Member
-    from p2player.peer.relay import Neighbour
+    from p2player.peer.standing import Neighbour
 
 REALM: Final = OPEN
 

@@ -30,8 +30,9 @@ from p2player.peer.protocol import (
     piece_path,
     relay_path,
 )
-from p2player.peer.relay import Elsewhere, Sent, Standing
+from p2player.peer.relay import Elsewhere, Sent
 from p2player.peer.segments import HEADER_BYTES, segment_bytes
+from p2player.peer.standing import Standing
 from p2player.peer.tls import ClusterTls
 
 _TLS_HINT: Final = (

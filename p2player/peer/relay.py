@@ -4,40 +4,33 @@ Nodes that fetch the same new blob form a chain, each taking it from the one bef
 long chain they form a tree (see `shape`). A node that has its followers sends others on to where a place is free.
 """
 
-import ipaddress
-import re
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, Protocol, Self
 
 from aiohttp import web
 
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import (
-    BEFORE_HEADER,
     DEPTH_HEADER,
-    FOLLOWERS_HEADER,
     FRONT_HEADER,
-    HEAD_HEADER,
     INSIST_HEADER,
     NEXT_HEADER,
     NODE_HEADER,
-    OFFSET_HEADER,
-    SIZE_HEADER,
     WRONG_HEADER,
 )
 from p2player.peer.segments import Segment, length_on_wire, start_of
-from p2player.peer.shape import NO_SOURCE, most_followers, place_of
+from p2player.peer.shape import most_followers, place_of
+from p2player.peer.standing import Neighbour, Place, Standing, number_of, port_of, spelled
 
 MAX_INSISTING: Final = 4
 """How many follow a node at most when they insist, because the others they know are slow."""
 
 _MAX_REMEMBERED: Final = 4096
 """How many are remembered that came for a blob: they name themselves, so there may be any number."""
-_NUMBER: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 class Relay(Protocol):
@@ -54,18 +47,8 @@ class Relay(Protocol):
         ...
 
     @property
-    def depth(self) -> int:
-        """Over how many other nodes it comes from the registry; NO_SOURCE before it comes at all."""
-        ...
-
-    @property
-    def head(self) -> NodeId | None:
-        """Which node all these take it from in the end; None while that is not known."""
-        ...
-
-    @property
-    def source(self) -> "Neighbour | None":
-        """Which other node it comes from just now."""
+    def place(self) -> Place:
+        """Over whom it comes just now."""
         ...
 
     def front(self, offset: int) -> str:
@@ -76,7 +59,7 @@ class Relay(Protocol):
         """Yield the segments from the one at start to the end as they come. Raises once they come no more."""
         ...
 
-    def warned(self, by: "Neighbour", wrong: int) -> None:
+    def warned(self, by: Neighbour, wrong: int) -> None:
         """Take note that a node says that some bytes, from `wrong` on, are not what the registry has."""
         ...
 
@@ -87,71 +70,6 @@ class Relays(Protocol):
     def relay(self, digest: Digest) -> Relay | None:
         """Return what can be followed of digest, or None."""
         ...
-
-
-class Neighbour(NamedTuple):
-    """A node by its id and the address of its peer interface, as one header value: `ID HOST PORT`."""
-
-    node: NodeId
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the neighbour that text spells, or raise ValueError."""
-        node, host, port = text.split(" ")
-        return cls(NodeId.parse(node), str(ipaddress.ip_address(host)), _port(port))
-
-    def __str__(self) -> str:
-        return f"{self.node} {self.host} {self.port}"
-
-
-class Standing(NamedTuple):
-    """How far a node is with a blob: its size and what is there of it, in bytes, over how many others, how many follow, from whom.
-
-    `front` is the digest of as many bytes as were asked about, in hex, if it knows; `before` is the node it takes them from.
-    """
-
-    size: int
-    offset: int
-    depth: int = NO_SOURCE
-    followers: int = 0
-    front: str = ""
-    head: NodeId | None = None
-    before: Neighbour | None = None
-
-    @classmethod
-    def of(cls, headers: Mapping[str, str]) -> Self:
-        """Return what an answer's headers say, or raise ValueError."""
-        try:
-            return cls(
-                _number(headers[SIZE_HEADER]),
-                _number(headers[OFFSET_HEADER]),
-                _number(headers[DEPTH_HEADER]),
-                _number(headers[FOLLOWERS_HEADER]),
-                headers.get(FRONT_HEADER, ""),
-                NodeId.parse(headers[HEAD_HEADER]) if HEAD_HEADER in headers else None,
-                Neighbour.parse(before) if (before := headers.get(BEFORE_HEADER)) is not None else None,
-            )
-        except KeyError as error:
-            raise ValueError(f"no {error}") from error
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of it is there, and was right."""
-        return self.offset == self.size
-
-    def to_headers(self) -> dict[str, str]:
-        """Return the headers that `of` reads."""
-        return {
-            **({FRONT_HEADER: self.front} if self.front else {}),
-            **({HEAD_HEADER: str(self.head)} if self.head else {}),
-            **({BEFORE_HEADER: str(self.before)} if self.before else {}),
-            SIZE_HEADER: str(self.size),
-            OFFSET_HEADER: str(self.offset),
-            DEPTH_HEADER: str(self.depth),
-            FOLLOWERS_HEADER: str(self.followers),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +94,11 @@ class Elsewhere:
         for text in headers.get(NEXT_HEADER, "").split(",")[:MAX_INSISTING]:
             with suppress(ValueError):
                 found.append(Neighbour.parse(text.strip()))
-        return cls(tuple(found), _number(headers.get(DEPTH_HEADER, "0")))
+        return cls(tuple(found), number_of(headers.get(DEPTH_HEADER, "0")))
 
     def to_headers(self) -> dict[str, str]:
         """Return the headers that `of` reads."""
-        return {NEXT_HEADER: ", ".join(map(str, self.neighbours)), DEPTH_HEADER: str(self.depth)}
+        return {NEXT_HEADER: spelled(self.neighbours), DEPTH_HEADER: str(self.depth)}
 
 
 class Followers:
@@ -194,7 +112,7 @@ class Followers:
         """Return how far this node is with a blob, and what it knows of the first bytes of it."""
         followers = len(self._present.get(digest, ()))
         known = relay.front(front) if front else ""
-        return Standing(relay.size, relay.offset, relay.depth, followers, known, relay.head, relay.source)
+        return Standing(relay.size, relay.offset, relay.place, followers, known)
 
     def instead(
         self, digest: Digest, newcomer: Neighbour, start: int, relay: Relay, *, insist: bool
@@ -209,11 +127,11 @@ class Followers:
         is_new = not start and newcomer.node not in came
         came.add(newcomer)
         present = tuple(known for known in self._present.get(digest, ()) if known.node != newcomer.node)
-        if len(present) < (MAX_INSISTING if insist else most_followers(relay.depth, relay.size)):
+        if len(present) < (MAX_INSISTING if insist else most_followers(relay.place.depth, relay.size)):
             return None
         if not is_new:
-            return Elsewhere(present, relay.depth + 1)
-        place, depth = place_of(came.number, relay.depth, relay.size)
+            return Elsewhere(present, relay.place.depth + 1)
+        place, depth = place_of(came.number, relay.place.depth, relay.size)
         first = came.at(place) if place else present[0]
         return Elsewhere(tuple(dict.fromkeys((first, *present))), depth)
 
@@ -270,13 +188,13 @@ class RelayDesk:
         if relay is None:
             return web.Response(status=404, headers={"Content-Length": "0"})
         try:
-            front = _number(request.headers.get(FRONT_HEADER, "0"))
+            front = number_of(request.headers.get(FRONT_HEADER, "0"))
             standing = self._followers.standing(digest, relay, front)
             if request.method == "HEAD":
                 if (wrong := request.headers.get(WRONG_HEADER)) is not None:
-                    relay.warned(_follower(request), _number(wrong))
+                    relay.warned(_follower(request), number_of(wrong))
                 return web.Response(headers=_with_length(standing, 0))
-            start = _number(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+            start = number_of(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
             follower = _follower(request)
         except ValueError:
             return web.Response(status=400)
@@ -310,16 +228,4 @@ async def _send(request: web.BaseRequest, response: web.StreamResponse, relay: R
 def _follower(request: web.BaseRequest) -> Neighbour:
     """Return who asks: the id and port it gives itself, at the host it is seen at. Raises ValueError."""
     node, port = request.headers.get(NODE_HEADER, "").split(" ")
-    return Neighbour(NodeId.parse(node), request.remote or "", _port(port))
-
-
-def _number(text: str) -> int:
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(f"not a number: {text[:40]!r}")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not 0 < (port := _number(text)) < 1 << 16:
-        raise ValueError(f"not a port: {port}")
-    return port
+    return Neighbour(NodeId.parse(node), request.remote or "", port_of(port))

@@ -8,7 +8,7 @@ from p2player.oci.digest import Digest
 from p2player.oci.reference import Repository
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import SMALL_BLOB
-from p2player.peer.relay import Neighbour
+from p2player.peer.standing import Neighbour
 from p2player.swarm.metainfo import Metainfo
 from p2player.swarm.port import Address, SwarmPeer
 from p2player.swarm.realm import Realm

@@ -12,9 +12,10 @@ from p2player.peer import relay as relay_module
 from p2player.peer.client import PeerClient, SentOn
 from p2player.peer.identity import Identity, NodeId
 from p2player.peer.protocol import NODE_HEADER, WRONG_HEADER, relay_path
-from p2player.peer.relay import MAX_INSISTING, Elsewhere, Followers, Neighbour, Standing
+from p2player.peer.relay import MAX_INSISTING, Elsewhere, Followers
 from p2player.peer.segments import Segment, SegmentReader, end_of, new_run, segment_bytes
 from p2player.peer.shape import NO_SOURCE, trunk
+from p2player.peer.standing import Neighbour, Place, Standing
 from tests.peer.conftest import PATIENCE
 
 SEGMENT = segment_bytes(1)
@@ -30,13 +31,18 @@ def node(number):
     return NodeId(bytes([number]) * 20)
 
 
+def neighbour(number):
+    return Neighbour(node(number), f"10.0.0.{number}", 7401)
+
+
+PLACE = Place(3, node(9))
+
+
 class SlowRelay:
     """A blob whose bytes come when they are let through."""
 
     size = len(DATA)
-    depth = 3
-    head = node(9)
-    source = None
+    place = PLACE
 
     def __init__(self):
         self.offset = 0
@@ -94,7 +100,7 @@ def follow(client, peer, start=0, *, insist=False):
 
 async def test_a_node_says_how_far_it_is(clients, peer, relay):
     await relay.let_through(1000)
-    assert await clients[0].standing(*peer, DIGEST, timeout=PATIENCE) == Standing(len(DATA), 1000, 3, 0, head=node(9))
+    assert await clients[0].standing(*peer, DIGEST, timeout=PATIENCE) == Standing(len(DATA), 1000, PLACE)
     async with follow(clients[1], peer):
         assert (await clients[0].standing(*peer, DIGEST, timeout=PATIENCE)).followers == 1
 
@@ -111,17 +117,17 @@ async def test_all_questions_go_over_one_connection(clients, peer, relay, monkey
     assert len(opened) == 1
 
 
-async def test_a_node_says_whom_it_takes_it_from(clients, peer, relay):
-    relay.source = Neighbour(node(9), "10.0.0.9", 7409)
-    assert (await clients[0].standing(*peer, DIGEST, timeout=PATIENCE)).before == relay.source
+async def test_a_node_says_over_whom_it_takes_it(clients, peer, relay):
+    relay.place = PLACE.behind(Neighbour(node(9), "10.0.0.9", 7409)).behind(Neighbour(node(8), "10.0.0.8", 7408))
+    assert (await clients[0].standing(*peer, DIGEST, timeout=PATIENCE)).place == relay.place
     async with follow(clients[1], peer) as sent:
-        assert sent.standing.before == relay.source
+        assert sent.standing.place == relay.place
 
 
 @pytest.mark.parametrize("text", ["", "nobody", f"{node(9)} localhost 7409", f"{node(9)} 10.0.0.9 0"])
 def test_who_names_a_source_that_is_no_node_says_nothing_at_all(text):
     headers = Standing(10, 0).to_headers()
-    assert Standing.of(headers).before is None
+    assert Standing.of(headers).place.before == ()
     with pytest.raises(ValueError, match=r".*"):
         Standing.of(headers | {"P2Player-Before": text})
 
@@ -134,7 +140,7 @@ async def test_who_does_not_have_it_or_does_not_answer_stands_nowhere(clients, p
 @pytest.mark.parametrize("wrong", [0, SEGMENT])
 async def test_a_warning_reaches_whoever_fetches_with_who_warns_and_of_which_block(clients, peer, relay, wrong):
     standing = await clients[1].standing(*peer, DIGEST, wrong=wrong, timeout=PATIENCE)
-    assert standing == Standing(len(DATA), 0, 3, 0, head=node(9)), "and is answered like any other question"
+    assert standing == Standing(len(DATA), 0, PLACE), "and is answered like any other question"
     assert relay.warnings == [(Neighbour(node(2), "127.0.0.1", 7402), wrong)]
 
 
@@ -265,11 +271,11 @@ async def test_only_a_well_formed_request_is_served(peer, relay, tls, headers, s
         Standing,
         st.integers(0, 1 << 40),
         st.integers(0, 1 << 40),
-        st.integers(0, NO_SOURCE),
+        st.builds(
+            Place, st.integers(0, NO_SOURCE), st.sampled_from([None, node(9)]), st.just((neighbour(1), neighbour(2)))
+        ),
         st.integers(0, 1000),
         front=st.text("0123456789abcdef"),
-        head=st.none() | st.integers(0, 255).map(node),
-        before=st.none(),
     )
 )
 def test_a_standing_survives_its_headers(standing):
@@ -292,13 +298,9 @@ def test_whom_to_follow_instead_is_read_from_anything(text, depth):
         assert Elsewhere.of(found.to_headers()) == found
 
 
-def neighbour(number):
-    return Neighbour(node(number), f"10.0.0.{number}", 7401)
-
-
 def instead(followers, number, start=0, *, depth=3, insist=False):
     relay = SlowRelay()
-    relay.depth = depth
+    relay.place = Place(depth)
     return followers.instead(DIGEST, neighbour(number), start, relay, insist=insist)
 
 

@@ -20,7 +20,8 @@ from p2player.oci.reference import Reference
 from p2player.peer.address import Whereabouts
 from p2player.peer.client import OtherBytes, SentOn
 from p2player.peer.identity import Identity
-from p2player.peer.relay import Followers, Neighbour, Sent
+from p2player.peer.relay import Followers, Sent
+from p2player.peer.standing import Neighbour
 from p2player.pull.access import Access
 from p2player.pull.beliefs import Beliefs
 from p2player.pull.chain.relays import Relays
@@ -101,9 +102,13 @@ class FakePeer:
         return await self._peers.get_small(host, port, digest, timeout=timeout)
 
     async def standing(self, host, port, digest, *, front=0, wrong=None, timeout):  # noqa: ASYNC109  (as the client has it)
-        await asyncio.sleep(self._peers.latency)
+        await asyncio.sleep(timeout if host in self._peers.frozen else self._peers.latency)
         node = self._peers.nodes.get(host)
-        if node is None or host in self._peers.dead or (relay := node.relays.relay(digest)) is None:
+        if (
+            node is None
+            or host in self._peers.dead | self._peers.frozen
+            or (relay := node.relays.relay(digest)) is None
+        ):
             return None
         if wrong is not None:
             relay.warned(self._me, wrong)
@@ -134,6 +139,8 @@ class FakePeer:
     @asynccontextmanager
     async def follow(self, host, port, digest, start, *, insist):
         await asyncio.sleep(self._peers.latency)
+        while host in self._peers.frozen:  # noqa: ASYNC110  (a test sets it)
+            await asyncio.sleep(0.1)
         node = self._peers.nodes.get(host)
         if node is None or host in self._peers.dead or (relay := node.relays.relay(digest)) is None:
             raise PeerUnreachable(f"{host}:{port} did not answer")

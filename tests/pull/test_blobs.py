@@ -5,7 +5,7 @@ import pytest
 from p2player.errors import BlobNotFound, DigestMismatch, LoginRequired, TransferStalled, UpstreamUnreachable
 from p2player.oci.manifest import MAX_DOCUMENT
 from p2player.oci.reference import Repository
-from p2player.pull.chain.course import GIVE_UP
+from p2player.pull.chain.patience import GIVE_UP
 from p2player.upstream.port import Login
 from p2player.upstream.settings import UpstreamSettings
 

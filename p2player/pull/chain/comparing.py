@@ -15,7 +15,7 @@ from typing import Final
 
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
-from p2player.peer.relay import Neighbour
+from p2player.peer.standing import Neighbour
 
 BLOCK: Final = 16 * 1024
 """Bytes that are compared with the registry's at one point: whole segments would cost a tenth of a copy."""

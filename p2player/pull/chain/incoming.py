@@ -14,9 +14,8 @@ from typing import Final
 from p2player.errors import PeerUnreachable, StoreDamaged
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId
-from p2player.peer.relay import Neighbour
 from p2player.peer.segments import Segment, end_of, new_run, segment_bytes, start_of
-from p2player.peer.shape import NO_SOURCE
+from p2player.peer.standing import Neighbour, Place
 from p2player.pull.chain.growing import Growing
 from p2player.store.staging import Staged
 
@@ -49,12 +48,10 @@ class Front:
 
 
 class Incoming:
-    """A fetch that is under way here. Whoever fetches keeps its `depth`, `head` and `source` right, and may set `on_warning`."""
+    """A fetch that is under way here. Whoever fetches keeps its `place` right, and may set `on_warning`."""
 
     def __init__(self, growing: Growing, digest: Digest, identity: Identity, front: Front) -> None:
-        self.depth = NO_SOURCE
-        self.head: NodeId | None = None
-        self.source: Neighbour | None = None
+        self.place = Place()
         self.size = growing.size
         self._step = segment_bytes(growing.size)
         self.received = list(front.received)

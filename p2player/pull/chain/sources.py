@@ -4,23 +4,23 @@ from collections import Counter
 from collections.abc import Callable, Container
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from itertools import takewhile
 from typing import Final, Protocol
 
 from p2player.errors import NotFound, PeerUnreachable
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
-from p2player.peer.relay import Neighbour, Sent, Standing
+from p2player.peer.relay import Sent
 from p2player.peer.segments import Segment, SegmentReader, end_of, segment_bytes, start_of
+from p2player.peer.standing import Neighbour, Standing
 from p2player.pull.access import Access
+from p2player.pull.chain.asking import ANSWER_WITHIN
 from p2player.pull.chain.comparing import BLOCK, first_difference, first_wrong
 from p2player.pull.chain.growing import Growing
 from p2player.pull.chain.incoming import Incoming, Received
 from p2player.pull.chain.trust import Trust
 from p2player.pull.holders import Lead
 from p2player.upstream.port import UPSTREAM
-
-ANSWER_WITHIN: Final = 2.0
-"""Seconds in which a node is to say how far it is. A busy one may need them; one that is gone mostly says so at once."""
 
 MAX_SIGNERS: Final = 8
 """How many may have signed what comes over one connection: each is a node that took over from the one before. Whoever changes
@@ -139,20 +139,19 @@ class Sources:
         async with following as sent:
             if sent.standing.size != self._lead.size:
                 raise PeerUnreachable(self._other_size(sent.standing.size, node.short))
-            on_answer(sent.standing)
+            on_answer(self._believed(sent.standing))
             async for data in sent.chunks:
                 await hand_on(data)
 
     async def standing(self, neighbour: Neighbour, front: int) -> Standing | None:
         """Return how far another node is, and what it has as the first `front` bytes; None if it does not say in time.
 
-        A head that is not believed is left out: nobody joins its chain.
+        Whom it names that is not believed is left out: nobody joins the chain of such a head, or follows who comes before it.
         """
         standing = await self._peers.standing(
             neighbour.host, neighbour.port, self._lead.digest, front=front, timeout=ANSWER_WITHIN
         )
-        is_doubted = standing is not None and standing.head is not None and not self.believes(standing.head)
-        return standing._replace(head=None) if standing and is_doubted else standing
+        return standing and self._believed(standing)
 
     async def warn(self, neighbour: Neighbour, wrong: int) -> None:
         """Tell another node that the block at wrong, as it came here, is not what the registry has."""
@@ -205,6 +204,13 @@ class Sources:
     def believes(self, node: NodeId) -> bool:
         """Tell whether a node is followed, and what it has signed is taken."""
         return node not in self._avoided and self._trust.believes(node, self._lead.digest)
+
+    def _believed(self, standing: Standing) -> Standing:
+        """Return what a node says without those it names that are not believed, and those that come before such a one."""
+        place = standing.place
+        head = place.head if place.head is not None and self.believes(place.head) else None
+        before = tuple(takewhile(lambda it: self.believes(it.node), place.before))
+        return standing._replace(place=place._replace(head=head, before=before))
 
     async def _append(self, data: bytes) -> None:
         await self._incoming.append(data)

@@ -16,13 +16,15 @@ from typing import NoReturn
 from p2player.errors import DigestMismatch, NotAllowed, NotFound, P2PlayerError, TransferStalled, Unavailable
 from p2player.peer.client import SentOn
 from p2player.peer.identity import NodeId
-from p2player.peer.relay import Elsewhere, Neighbour, Standing
+from p2player.peer.relay import Elsewhere
 from p2player.peer.segments import start_of
+from p2player.peer.standing import Neighbour, Standing
 from p2player.pull.access import Access
 from p2player.pull.chain.comparing import BLOCK, Samples, Warnings
-from p2player.pull.chain.course import ASK_AT_ONCE, SHUN_SILENT, Ask, Command, Course, Fail, Follow, GoUpstream
+from p2player.pull.chain.course import ASK_AT_ONCE, Ask, Command, Course, Fail, Follow, GoUpstream
 from p2player.pull.chain.growing import Growing
 from p2player.pull.chain.incoming import Front
+from p2player.pull.chain.others import SHUN_SILENT
 from p2player.pull.chain.relays import Relays
 from p2player.pull.chain.sources import Followable, Forged, NotBelieved, Sources, TooManySigners
 from p2player.pull.chain.trust import Trust
@@ -247,10 +249,9 @@ class StreamAttempt:
             commands = self._take_up(self._resume)
         offset = self._growing.offset
         while self._growing.offset < self.size:
-            self._incoming.depth, self._incoming.head = self._course.depth, self._course.head
+            self._incoming.place = self._course.place
             for command in commands:
                 await self._carry_out(command)
-            self._incoming.source = self._course.followed
             try:
                 async with asyncio.timeout(_TICK):  # wait_for may swallow a cancellation on Python 3.11
                     event = await self._events.get()
@@ -279,9 +280,9 @@ class StreamAttempt:
             case _Sighted(holders):
                 return self._sighted(holders)
             case _Answered(node, standing):
-                return self._course.answered(node, standing and self._believed(standing), now)
+                return self._course.answered(node, standing, now)
             case _LetIn(pump, standing) if pump is self._pump:
-                self._course.let_in(self._believed(standing), now)
+                self._course.let_in(standing, now)
             case _SentOn(pump, instead) if pump is self._pump:
                 believed = [each for each in instead.neighbours if self._sources.believes(each.node)]
                 return self._course.sent_on(believed, instead.depth, now)
@@ -297,11 +298,6 @@ class StreamAttempt:
             case _:
                 pass  # from a source that was left before
         return []
-
-    def _believed(self, standing: Standing) -> Standing:
-        """Return what a node says without whom it names, if that one is not believed."""
-        is_fine = standing.before is None or self._sources.believes(standing.before.node)
-        return standing if is_fine else standing._replace(before=None)
 
     async def _ended(self, error: Exception | None) -> list[Command]:
         self._note(f"no more comes: {error}" if error else "no more comes")

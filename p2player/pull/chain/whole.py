@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 from p2player.errors import BlobNotFound, StoreDamaged
 from p2player.peer.identity import Identity
-from p2player.peer.relay import Neighbour
 from p2player.peer.segments import Segment, end_of, segment_bytes
+from p2player.peer.standing import Neighbour, Place
 from p2player.store.merkle import HASH_BYTES, MerkleHasher, piece_length, root_of_piece
 from p2player.store.rows import StoredBlob
 from p2player.store.store import Store
@@ -16,12 +16,9 @@ from p2player.store.store import Store
 class WholeRelay:
     """What `Incoming` is for a blob that is here already."""
 
-    depth = 0
-    source = None
-
     def __init__(self, store: Store, blob: StoredBlob, identity: Identity, run: bytes) -> None:
         self.size = self.offset = blob.size
-        self.head = identity.node_id
+        self.place = Place(0, identity.node_id)
         self._segment = segment_bytes(blob.size)
         self._blob = blob
         self._path = store.path(blob.digest)

@@ -23,6 +23,7 @@ from p2player.peer.protocol import (
 )
 from p2player.peer.secret import ClusterSecret
 from p2player.peer.server import PeerServer
+from p2player.peer.standing import Place
 from p2player.peer.tls import ClusterTls
 from tests.fuzz.target import Target, as_pairs, as_text
 
@@ -36,7 +37,7 @@ _STATUSES = {200, 400, 404, 405, 409, 416}
 class _Holder:
     """Has one small blob, and another that it is still fetching."""
 
-    size, offset, depth, head, source = 1 << 20, 0, 0, None, None
+    size, offset, place = 1 << 20, 0, Place(0)
 
     def small(self, digest: Digest) -> bytes | None:
         return _BLOB if digest == _DIGEST else None

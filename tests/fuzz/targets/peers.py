@@ -4,13 +4,16 @@ from p2player.errors import InvalidConfig, InvalidMetainfo
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import DEPTH_HEADER, NEXT_HEADER
-from p2player.peer.relay import MAX_INSISTING, Elsewhere, Neighbour, Standing
+from p2player.peer.relay import MAX_INSISTING, Elsewhere
 from p2player.peer.secretfile import accepted_at, read_secrets
+from p2player.peer.standing import Neighbour, Place, Standing
 from p2player.swarm.metainfo import Metainfo
 from tests.fuzz.scratch import as_file
 from tests.fuzz.target import Target, as_pairs, as_text
 
 _ID = "ab" * 20
+_BEFORE = tuple(Neighbour(NodeId.parse(_ID), "10.0.0.1", port) for port in (7400, 7401))
+_STANDING = Standing(7, 7, Place(3, NodeId.parse(_ID), _BEFORE))
 
 
 def _node_id(data: bytes) -> None:
@@ -61,7 +64,7 @@ TARGETS = (
         "peer.standing",
         _standing,
         (ValueError,),
-        ("\n".join(": ".join(pair) for pair in Standing(7, 7).to_headers().items()).encode(),),
+        ("\n".join(": ".join(pair) for pair in _STANDING.to_headers().items()).encode(),),
     ),
     Target(
         "peer.metainfo",

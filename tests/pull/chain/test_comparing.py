@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
-from p2player.peer.relay import Neighbour
 from p2player.peer.segments import segment_bytes
+from p2player.peer.standing import Neighbour
 from p2player.pull.chain.comparing import BLOCK, Samples, Warnings, first_difference, first_wrong
 
 KIB = 1024

@@ -19,7 +19,7 @@ async def test_a_blob_of_the_store_can_be_followed_from_any_segment(cluster, mak
     blob = make_blob()
     await node.add(blob.data)
     relay = node.relays.relay(blob.digest)
-    assert (relay.size, relay.offset, relay.depth) == (len(blob.data), len(blob.data), 0)
+    assert (relay.size, relay.offset, relay.place.depth) == (len(blob.data), len(blob.data), 0)
     assert await collect(relay) == blob.data
     assert await collect(relay, 2 * SEGMENT) == blob.data[2 * SEGMENT :]
 
@@ -35,7 +35,7 @@ async def test_a_fetch_can_be_followed_while_it_lasts(cluster, make_blob, tmp_pa
     incoming = node.relays.incoming(blob.digest, growing, Front(None))
     with growing.held(), node.relays.offering(blob.digest, incoming):
         assert node.relays.relay(blob.digest) is incoming
-        assert (incoming.offset, incoming.depth) == (0, NO_SOURCE)
+        assert (incoming.offset, incoming.place.depth) == (0, NO_SOURCE)
         await incoming.append(blob.data)
         incoming.release()
         assert incoming.offset == len(blob.data)

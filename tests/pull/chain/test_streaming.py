@@ -55,14 +55,14 @@ def read(node, blob):
 
 def head_of(nodes, blob):
     """Return the node that takes the blob from the registry."""
-    (head,) = [node for node in nodes if node.relays.relay(blob.digest).depth == 0]
+    (head,) = [node for node in nodes if node.relays.relay(blob.digest).place.depth == 0]
     return head
 
 
 def between(nodes, blob):
     """Return a node that follows another and is followed."""
     relays = [(node, node.followers.standing(blob.digest, node.relays.relay(blob.digest))) for node in nodes]
-    return next(node for node, standing in relays if standing.followers and standing.depth)
+    return next(node for node, standing in relays if standing.followers and standing.place.depth)
 
 
 async def test_what_nobody_has_comes_from_the_registry_and_is_seeded_from_then_on(cluster, registry, blob, copies):
@@ -133,29 +133,38 @@ async def test_when_the_head_dies_the_next_one_goes_on_where_it_is(cluster, blob
         await reading[head]
 
 
-async def test_each_node_of_a_chain_knows_whom_its_source_takes_it_from(cluster, blob):
+async def test_each_node_of_a_chain_knows_over_whom_its_source_takes_it(cluster, blob):
     nodes = [cluster.add() for _ in range(4)]
     reading = [read(node, blob) for node in nodes]
     await asyncio.sleep(1)
-    sources = {node.identity.node_id: node.relays.relay(blob.digest).source for node in nodes}
-    assert [node for node, source in sources.items() if source is None] == [head_of(nodes, blob).identity.node_id]
-    at = next(iter(sources.keys() - {source.node for source in sources.values() if source}))
-    chain = [at]
-    while source := sources[chain[-1]]:
-        chain.append(source.node)
-    assert sorted(chain) == sorted(sources)
+    before = {
+        node.identity.node_id: [each.node for each in node.relays.relay(blob.digest).place.before] for node in nodes
+    }
+    assert sorted(map(len, before.values())) == [0, 1, 2, 3]
+    last = max(before, key=lambda node: len(before[node]))
+    chain = [last, *before[last]]
+    assert chain[-1] == head_of(nodes, blob).identity.node_id
+    assert [before[node] for node in chain] == [chain[1:], chain[2:], chain[3:], []]
     await asyncio.gather(*reading)
-    assert all(node.relays.relay(blob.digest).source is None for node in nodes)
+    assert all(node.relays.relay(blob.digest).place.before == () for node in nodes)
 
 
-async def test_when_a_node_in_the_middle_freezes_those_behind_it_find_another_way(cluster, blob, copies):
+def in_line(nodes, blob):
+    """Return the nodes of a chain in order, its head first."""
+    return sorted(nodes, key=lambda node: node.relays.relay(blob.digest).place.depth)
+
+
+@pytest.mark.parametrize("which", [[3], [3, 4], [3, 4, 5], [2, 4, 6]])
+async def test_when_nodes_in_the_middle_freeze_those_behind_them_find_another_way_in_two_seconds(
+    cluster, blob, copies, which
+):
     nodes = [cluster.add() for _ in range(8)]
     reading = {node: read(node, blob) for node in nodes}
     await asyncio.sleep(ALONE / 2)
-    frozen = between(nodes, blob)
-    cluster.peers.frozen.add(frozen.host)
-    others = [reading[node] for node in nodes if node is not frozen]
-    assert max(await asyncio.gather(*others))[0] < ALONE + 5
+    frozen = [in_line(nodes, blob)[number] for number in which]
+    cluster.peers.frozen.update(node.host for node in frozen)
+    others = [reading[node] for node in nodes if node not in frozen]
+    assert max(await asyncio.gather(*others))[0] < ALONE + 2.5
     assert copies() < 1.05 + SAMPLES
 
 
