@@ -6,13 +6,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
+from netsim.simulate.dispute import settle
 from netsim.simulate.following import CONNECT_WITHIN, Following, nothing_of
 from netsim.simulate.member import Member
 from netsim.simulate.world import Blob
 from p2player.errors import P2PlayerError, PeerUnreachable, Unavailable
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import SMALL_BLOB
-from p2player.pull.dispute import Standing, Verdict
+from p2player.pull.dispute import Verdict
 from p2player.pull.holders import Claim, Holder, Sighting
 from p2player.pull.hunt import Ban, Begin, Command, Connect, Drop, GiveUp, Hunt, Look, Rescue, Settle, Stream
 from p2player.pull.search import LIKELY_ENOUGH
@@ -171,7 +172,7 @@ class Fetch:
         if not holders:
             self._failed(PeerUnreachable(f"nobody that announces {self.blob.digest} can be asked for it"))
             return
-        other = self._number_of(holders.pop())
+        other = world.number_of_holder(holders.pop())
         way = world.way(me, other)
 
         def arrive() -> None:
@@ -258,35 +259,16 @@ class Fetch:
         self._world.drop_followers(self.copy)
 
     def _settle(self, claims: Sequence[Claim]) -> None:
-        """Let those who can show their claim show it: the honest ones."""
-        world, me = self._world, self.member.number
-        refuted: dict[NodeId, str] = {}
-        standings = {}
-        for claim in claims:
-            complete = [holder for holder in claim.holders if holder.complete]
-            reached = [holder for holder in complete if world.reach.between(me, self._number_of(holder))]
-            is_right = claim.metainfo.root == self.blob.root
-            if not is_right:
-                refuted |= {holder.node: "showed what is not of the blob" for holder in reached if holder.node}
-            heard = Standing.HEARD if is_right else Standing.REFUTED
-            standings[claim.metainfo] = heard if reached else Standing.UNHEARD
-        way = max((world.way(me, self._number_of(holder)) for claim in claims for holder in claim.holders), default=0.0)
-        verdict = Verdict(refuted, standings)
-        reading = self.blob.size / world.parameters.hashing
-        world.later(6 * way + reading, partial(self._settled, verdict))
+        verdict, seconds = settle(self._world, self.member.number, self.blob, claims)
+        self._world.later(seconds, partial(self._settled, verdict))
 
     def _settled(self, verdict: Verdict) -> None:
         if not self.landed.done():
             self._act(self._hunt.settled(verdict, self._world.now(), is_final=True))
 
     def _copies_of(self, holders: Iterable[Holder]) -> list[int]:
-        return [self._world.copies.at(self._number_of(holder), self.blob.number) for holder in holders]
-
-    def _number_of(self, holder: Holder) -> int:
-        neighbour = holder.neighbour
-        if neighbour is None:
-            raise ValueError("a foreign BitTorrent client has no place here")
-        return self._world.number_of(neighbour)
+        world = self._world
+        return [world.copies.at(world.number_of_holder(holder), self.blob.number) for holder in holders]
 
 
 async def fetch(member: Member, blob: Blob) -> None:

@@ -140,12 +140,6 @@ class Swarms:
         self._received[row] = 0.0
         self._recount(np.array([row]))
 
-    def ban(self, copy: int, peer: int) -> None:
-        """Let a copy take nothing more from another."""
-        between = self._between
-        into = between.into(int(self._row[copy]))
-        self._close(into[between.source[into] == self._row[peer]])
-
     def pieces(self, copy: int) -> int:
         """Return how many pieces are there."""
         return int(self._pieces_here[self._row[copy]])

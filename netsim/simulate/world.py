@@ -22,6 +22,7 @@ from p2player.swarm.realm import OPEN
 if TYPE_CHECKING:
     from netsim.simulate.member import Member
     from p2player.peer.standing import Neighbour
+    from p2player.pull.holders import Holder
 
 REALM: Final = OPEN
 
@@ -118,6 +119,13 @@ class World:
     def number_of(self, neighbour: "Neighbour") -> int:
         """Return which node that is."""
         return number_of(neighbour.host)
+
+    def number_of_holder(self, holder: "Holder") -> int:
+        """Return which node that is."""
+        neighbour = holder.neighbour
+        if neighbour is None:
+            raise ValueError("a foreign BitTorrent client has no place here")
+        return self.number_of(neighbour)
 
     def drop_followers(self, copy: int) -> None:
         """Break off the connections of those who take a blob from this copy."""
