@@ -13,7 +13,6 @@ from p2player.peer.segments import segment_bytes
 
 NOBODY: Final = -2
 """Where the index of a copy stands otherwise: it comes from nowhere. REGISTRY: from the registry."""
-_MOST_DOUBLINGS: Final = 40
 
 
 class Streams:
@@ -79,9 +78,8 @@ class Streams:
         sender = np.where(is_from_registry, REGISTRY, copies.node[source])
         receiver = copies.node[active]
         demand = np.maximum(there - copies.got[active], 0.0) / parameters.step
-        round_trip = 2 * self._links.delays(sender, receiver)
-        doublings = np.minimum((now - self._begins[active]) / round_trip, _MOST_DOUBLINGS)
-        demand = np.minimum(demand, parameters.first_window / round_trip * 2.0**doublings)
+        begun = now - self._begins[active]
+        demand = np.minimum(demand, self._links.slow_start(sender, receiver, begun, parameters.first_window))
         demand[~self._reach.among(sender, receiver)] = 0.0
         self._active = active
         return Flows(self._links.between(sender, receiver), demand)

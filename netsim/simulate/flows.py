@@ -17,6 +17,7 @@ Bools = NDArray[np.bool_]
 _ROUNDS: Final = 12
 """Of filling. What is not settled by then gets what is certainly free: less than its share, never more."""
 _NEARLY: Final = 1.0 + 1e-9
+_MOST_DOUBLINGS: Final = 40
 REGISTRY: Final = -1
 """Where a node's index stands otherwise: the registry."""
 
@@ -118,6 +119,12 @@ class Links:
         is_far = self.zone[source] != self.zone[target]
         delays: Floats = np.where(is_far, self.latency + self._further, self.latency)
         return delays
+
+    def slow_start(self, source: Ints, target: Ints, begun: Floats, first_window: float) -> Floats:
+        """Return bytes a second that TCP sends at most so many seconds after it has begun: twice as many with each round trip."""
+        round_trip = 2 * self.delays(source, target)
+        most: Floats = first_window / round_trip * 2.0 ** np.minimum(begun / round_trip, _MOST_DOUBLINGS)
+        return most
 
     def carry(self, flows: Flows, sent: Floats) -> None:
         """Count bytes of each flow on all links that it crosses."""
