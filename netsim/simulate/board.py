@@ -1,7 +1,7 @@
 """What a lookup would find, without the lookup: for rollouts of more nodes than there is time to simulate datagrams of.
 
-It keeps and answers what the nodes nearest to a key do (`dht.storage`): so many records a key, the oldest making room, complete
-providers first, from a place on that each asker draws. All of them are taken to agree, and to be reached.
+It keeps and answers what the nodes nearest to a key do (`dht.storage`): so many records a key, complete providers first,
+from a place on that each asker draws. All of them are taken to agree, and to be reached.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Final
 
 from p2player.dht.discovery import PROVIDER_TTL_MS
 from p2player.dht.records import NodeAddress, Provider, key_of_digest
-from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, SEEN_BY_ALL, around
+from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, SEEN_BY_ALL, around, next_behind
 from p2player.oci.digest import Digest
 
 _ROUNDS_TO_FIND: Final = 2
@@ -31,10 +31,15 @@ class Board:
         self._groups: dict[Digest, tuple[list[Provider], list[Provider]]] = {}
 
     def put(self, record: Provider) -> None:
-        """Keep a record."""
+        """Keep a record, unless there is no room: what is not whole gives way first, then what expires soonest."""
         held = self._providers.setdefault(record.digest, {})
         if record.public_key not in held and len(held) >= MAX_PROVIDERS_OF_KEY:
-            del held[min(held, key=lambda key: held[key].expires)]
+            by_id = {it.node_id.raw: it for it in held.values()}
+            first = next_behind(key_of_digest(record.digest), (n for n, it in by_id.items() if not it.complete))
+            least = min((it for n, it in by_id.items() if n not in first), key=lambda it: (it.complete, it.expires))
+            if least.complete and not record.complete:
+                return
+            del held[least.public_key]
         held[record.public_key] = record
         self._groups.pop(record.digest, None)
 

@@ -5,12 +5,14 @@ expires, so that the record it ends cannot come back from a node that missed the
 record counts, on every node the same one; it is kept for a lease that whoever stores it again renews.
 Records are kept packed: that is a third of the memory, and how they are sent. No signer may fill more than a quarter; when
 all is full, one who has little gets the place of the oldest record of the one who has most. Where one digest has more
-providers than are kept, those that have it whole stay: in a crowd larger than that, they are who it all comes from.
+providers than are kept, those that have it whole stay: in a crowd larger than that, they are who it all comes from. So do the
+few of those who fetch it that all who ask are told first.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Final, NamedTuple
 
 from p2player.dht.belief import Belief, everybody
@@ -157,7 +159,10 @@ class Storage:
         if known is None:
             if len(held) >= MAX_PROVIDERS_OF_KEY:
                 self._check_share(node_id)
-                least = min(held, key=lambda n: held[n].worth)
+                # Those named first to all stay: else each part of a crowd larger than this would be told of others.
+                fetching = (n for n, one in held.items() if not (one.complete or one.withdrawn))
+                first = next_behind(key, fetching)
+                least = min((n for n in held if n not in first), key=lambda n: held[n].worth)
                 if held[least].worth[0] > fresh.worth[0]:
                     raise Refused("record_without_room")
                 self._remove_provider(key, least)
@@ -226,6 +231,11 @@ class Storage:
         self._count -= 1
         if not scope.names:
             del self._scopes[key]
+
+
+def next_behind(key: bytes, node_ids: Iterable[bytes]) -> list[bytes]:
+    """Return the SEEN_BY_ALL of these nodes that come next behind a key on their ring, the next one first."""
+    return nsmallest(SEEN_BY_ALL, node_ids, key=lambda node_id: around(key, node_id))
 
 
 def around(key: bytes, node_id: bytes) -> tuple[bool, bytes]:

@@ -89,7 +89,17 @@ def test_the_one_that_has_it_whole_stays_however_many_fetch_it(storage, provider
         storage.put(provider(node=node, issued=epoch + node, complete=False), epoch)
     answer = storage.providers(KEY, 0, 0, epoch)
     assert (answer.records[0], answer.total) == (seed.pack(), MAX_PROVIDERS_OF_KEY)
-    assert min(unpack_record(raw).issued for raw in answer.records[1:]) == epoch + 51
+    assert min(unpack_record(raw).issued for raw in answer.records[1 + SEEN_BY_ALL :]) > epoch + 50
+
+
+def test_the_first_of_those_who_fetch_it_stay_however_many_come_after_them(storage, provider, epoch):
+    by_id = {(it := provider(node=node, issued=epoch + node, complete=False)).node_id.raw: it for node in range(600)}
+    next_ = sorted(by_id, key=lambda raw: (int.from_bytes(raw) - int.from_bytes(KEY)) % (1 << 160))
+    for node_id in next_[:SEEN_BY_ALL] + next_[SEEN_BY_ALL:]:
+        storage.put(by_id[node_id], epoch + 600)
+    told = [unpack_record(raw).node_id.raw for raw in storage.providers(KEY, 0, 0, epoch + 600).records]
+    assert told[:SEEN_BY_ALL] == next_[:SEEN_BY_ALL]
+    assert len(told) == MAX_PROVIDERS_OF_KEY
 
 
 @pytest.mark.parametrize("state", ["partial", "withdrawn"])
