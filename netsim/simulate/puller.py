@@ -1,7 +1,7 @@
 """One node's fetch of one blob: the real `Hunt` decides, this carries it out in the model, as `pull.flight` does with bytes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -276,8 +276,10 @@ async def fetch(member: Member, blob: Blob) -> None:
     if member.has(blob):
         return
     search = member.search
-    look: Callable[..., Awaitable[Sighting]] = search.look
-    sighting = await (look(blob.digest, LIKELY_ENOUGH) if member.world.has_registry else search.look_twice(blob.digest))
+    if member.world.has_registry:
+        sighting = await search.look(blob.digest, LIKELY_ENOUGH)
+    else:
+        sighting = await search.look_again(blob.digest, is_named=True)
     if not sighting and not member.world.can_fetch(member.number):
         raise (Unavailable("the registry does not answer") if member.world.has_registry else nothing_of(blob))
     member.fetches[blob.number] = fetching = Fetch(member, blob)

@@ -86,8 +86,11 @@ class Blobs:
             return self.remote(flight.lead)
         origin = self._origin(repository, kind, asker)
         search = self._parts.search
-        sighting = await (search.look(digest, LIKELY_ENOUGH) if origin else search.look_twice(digest))
         known_size = self._sizes.get((repository, digest))
+        if origin is None:
+            sighting = await search.look_again(digest, is_named=known_size is not None)
+        else:
+            sighting = await search.look(digest, LIKELY_ENOUGH)
         size = sighting.size_by(known_size)
         if sighting:
             await access.allow(digest, repository, kind, asker, flagged=sighting.is_private)

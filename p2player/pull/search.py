@@ -15,7 +15,10 @@ LIKELY_ENOUGH: Final = 16
 """How many holders to look for at first."""
 LIKELY_ENOUGH_STREAMING: Final = 8
 """How many while it is streamed. To read on to the last of sixteen is one page after another, from each of those who keep them."""
-_RETRY: Final = 0.3
+_PAUSES: Final = (0.3,)
+"""Seconds before each further look for what may be nowhere: one lost datagram is not taken for an answer."""
+_PAUSES_NAMED: Final = (0.3, 0.6, 1.2, 2.4)
+"""The same for what a manifest names: somebody had it. Busy nodes, as when a crowd begins, may all fail to answer for a second."""
 
 
 class Search:
@@ -40,12 +43,12 @@ class Search:
         bans = self._bans()
         return sighting_of([provider for provider in providers if provider.node_id.raw not in bans], self._realms()[0])
 
-    async def look_twice(self, digest: Digest) -> Sighting:
-        """Return what is said of digest, or raise BlobNotFound. One lost datagram is not taken for an answer."""
-        for pause in (_RETRY, 0):
+    async def look_again(self, digest: Digest, *, is_named: bool) -> Sighting:
+        """Return what is said of digest, or raise BlobNotFound if nobody says anything. `is_named`: a manifest here names it."""
+        for pause in (0.0, *(_PAUSES_NAMED if is_named else _PAUSES)):
+            await asyncio.sleep(pause)
             if sighting := await self.look(digest, LIKELY_ENOUGH):
                 return sighting
-            await asyncio.sleep(pause)
         raise BlobNotFound(
             f"no node announces {digest}", hint="is a node that holds it running? see the cluster with: p2player peers"
         )

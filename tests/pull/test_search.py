@@ -31,13 +31,23 @@ async def test_banned_nodes_claim_nothing(cluster, make_blob):
     assert (await node.parts.search.look(blob.digest, LIKELY_ENOUGH)).claims == (blob.claim(seed),)
 
 
-async def test_one_empty_answer_is_not_believed_and_two_are(cluster, make_blob):
+@pytest.mark.parametrize(("is_named", "found_after"), [(False, 0.1), (True, 0.1), (True, 4.0)])
+async def test_one_empty_answer_is_not_believed_nor_are_four_about_what_a_manifest_names(
+    cluster, make_blob, is_named, found_after
+):
     seed, node = cluster.add(), cluster.add()
     blob = make_blob()
-    looking = asyncio.gather(node.parts.search.look_twice(blob.digest))
-    await asyncio.sleep(0.1)
+    looking = asyncio.gather(node.parts.search.look_again(blob.digest, is_named=is_named))
+    await asyncio.sleep(found_after)
     await seed.add(blob.data)
     assert [seen.claims for seen in await looking] == [(blob.claim(seed),)]
+
+
+@pytest.mark.parametrize(("is_named", "most"), [(False, 0.5), (True, 5.0)])
+async def test_what_nobody_announces_is_given_up_sooner_if_no_manifest_names_it(cluster, make_blob, is_named, most):
+    node = cluster.add()
+    began = asyncio.get_running_loop().time()
     with pytest.raises(BlobNotFound) as caught:
-        await node.parts.search.look_twice(make_blob(seed=9).digest)
+        await node.parts.search.look_again(make_blob().digest, is_named=is_named)
     assert "p2player peers" in caught.value.hint
+    assert asyncio.get_running_loop().time() - began < most
