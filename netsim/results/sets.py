@@ -30,11 +30,14 @@ class Entry:
 
 
 def _emulated() -> list[Entry]:
-    """All rollouts, so slow that two cores are not what limits them; the crowds in three sizes, as the model is held to those."""
+    """All rollouts, so slow that two cores are not what limits them; the crowds in three sizes, as the model is held to those.
+
+    The larger ones take longer, as that many daemons need some seconds of two cores before the first byte.
+    """
     small = Options(nodes=8, size=32 * MIB, rate=20)
     entries = [Entry("emulate", name, small) for name in _ROLLOUTS]
-    entries += [Entry("emulate", name, Options(nodes=16, size=32 * MIB, rate=20)) for name in _CROWDS]
-    entries += [Entry("emulate", name, Options(nodes=32, size=16 * MIB, rate=10)) for name in _CROWDS]
+    entries += [Entry("emulate", name, Options(nodes=16, size=64 * MIB, rate=20)) for name in _CROWDS]
+    entries += [Entry("emulate", name, Options(nodes=32, size=32 * MIB, rate=5)) for name in _CROWDS]
     return entries
 
 

@@ -17,7 +17,7 @@ RECORDED = sorted((Path(__file__).parent / "recorded").glob("*.json"))
 TOO_FAST = pytest.mark.xfail(
     strict=True, reason="the model knows links only, and so many daemons wait for their two cores too"
 )
-BEYOND = {"cold-flash-crowd-16", "cold-flash-crowd-32", "warm-flash-crowd-32"}
+BEYOND = {"cold-flash-crowd-32", "warm-flash-crowd-32"}
 
 
 @pytest.mark.parametrize(
