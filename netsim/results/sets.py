@@ -10,6 +10,9 @@ from netsim.scenarios.options import Options
 from netsim.sizes import MIB
 
 _LARGE: Final = 1000
+_LARGEST: Final = 10_000
+_THIN: Final = 200
+"""So many nodes when a thin link between zones makes a run so much longer."""
 _ROLLOUTS: Final = tuple(name for name, make in SCENARIOS.items() if not isinstance(make(Options()), Directory))
 _CROWDS: Final = ("warm-flash-crowd", "cold-flash-crowd")
 _MANY_LAYERS: Final = "many-small-layers"
@@ -42,16 +45,24 @@ def _emulated() -> list[Entry]:
 
 
 def whole_set() -> list[Entry]:
-    """Return the emulated set, the same simulated, everything at 1,000 nodes, and the crowds at sizes between."""
+    """Return the emulated set, the same simulated, everything at 1,000 nodes, and the crowds at sizes between and at 10,000."""
     emulated = _emulated()
     beside = [Entry("simulate", entry.scenario, entry.options) for entry in emulated]
     between = [Entry("simulate", name, Options(nodes=nodes)) for nodes in (50, 100, 300) for name in _CROWDS]
-    large = [Entry("simulate", name, Options(nodes=_LARGE, size=_size_of_large(name))) for name in SCENARIOS]
-    return [*emulated, *beside, *between, *large]
+    large = [
+        Entry("simulate", name, Options(nodes=_nodes_of_large(name), size=_size_of_large(name))) for name in SCENARIOS
+    ]
+    largest = [Entry("simulate", name, Options(nodes=_LARGEST)) for name in _CROWDS]
+    return [*emulated, *beside, *between, *large, *largest]
+
+
+def _nodes_of_large(scenario: str) -> int:
+    """Return how many nodes a scenario is simulated with at most, but for the crowds."""
+    return {"lookup": _LARGEST, "two-zones": _THIN}.get(scenario, _LARGE)
 
 
 def _size_of_large(scenario: str) -> int:
-    """Return how large the image is that a thousand nodes want: most runs take less than a minute of one core."""
+    """Return how large the image is that so many nodes want: most runs take less than a minute of one core."""
     if scenario in _CROWDS:
         return Options().size
     return 4 * MIB if scenario == _MANY_LAYERS else 8 * MIB

@@ -3,10 +3,10 @@ from netsim.scenarios.catalogue import SCENARIOS
 from netsim.scenarios.rollout import Rollout
 
 
-def test_every_scenario_is_run_with_a_thousand_nodes_and_every_rollout_in_both_halves():
+def test_every_scenario_is_run_with_a_thousand_nodes_but_one_and_every_rollout_in_both_halves():
     entries = whole_set()
-    large = {entry.scenario for entry in entries if entry.half == "simulate" and entry.options.nodes == 1000}
-    assert large == set(SCENARIOS)
+    large = {entry.scenario for entry in entries if entry.half == "simulate" and entry.options.nodes >= 1000}
+    assert large == set(SCENARIOS) - {"two-zones"}, "which takes minutes"
     emulated = {(entry.scenario, entry.options) for entry in entries if entry.half == "emulate"}
     simulated = {(entry.scenario, entry.options) for entry in entries if entry.half == "simulate"}
     assert emulated < simulated
