@@ -15,7 +15,7 @@ RECORDED = sorted((Path(__file__).parent / "recorded").glob("*.json"))
 
 
 TOO_FAST = pytest.mark.xfail(
-    strict=True, reason="the model knows links only, and so many daemons wait for their two cores too"
+    strict=True, reason="so many nodes lose new connections in full queues, of which the model knows nothing"
 )
 BEYOND = {"cold-flash-crowd-32", "warm-flash-crowd-32"}
 
