@@ -16,9 +16,9 @@ from p2player.peer.protocol import SMALL_BLOB
 from p2player.pull.dispute import Verdict
 from p2player.pull.holders import Claim, Holder, Sighting
 from p2player.pull.hunt import Ban, Begin, Command, Connect, Drop, GiveUp, Hunt, Look, Rescue, Settle, Stream
+from p2player.pull.pace import STEP
 from p2player.pull.search import LIKELY_ENOUGH
 
-_STEP: Final = 64 * 1024
 _ENTER_SECONDS: Final = 3.0
 
 
@@ -61,7 +61,7 @@ class Fetch:
         now_received, now_done, size = self._measure()
         if now_received < received:
             self._progress = received, done = 0.0, 0
-        if now_received - received >= _STEP or now_done > done or now_received >= size:
+        if now_received - received >= STEP or now_done > done or now_received >= size:
             self._hunt.received(now)
             self._progress = now_received, now_done
         is_waiting = self._claim is not None and not self._asking and not any(self._progress)

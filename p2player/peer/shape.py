@@ -21,7 +21,7 @@ def trunk(size: int) -> int:
 
 def most_followers(depth: int, size: int) -> int:
     """Return how many may follow a node that has a blob of size bytes over `depth` others."""
-    return 1 if _hops(depth) < trunk(size) else 2
+    return 1 if hops(depth) < trunk(size) else 2
 
 
 def place_of(newcomer: int, depth: int, size: int) -> tuple[int, int]:
@@ -29,12 +29,13 @@ def place_of(newcomer: int, depth: int, size: int) -> tuple[int, int]:
 
     0 is that node, which has the blob over `depth` others, 1 the first that came to it.
     """
-    in_line = max(trunk(size) - _hops(depth), 0)
+    in_line = max(trunk(size) - hops(depth), 0)
     if newcomer <= in_line:
         return newcomer - 1, depth + newcomer - 1
     place = (newcomer - in_line - 1) // 2  # in a heap, row by row
     return in_line + place, depth + in_line + (place + 1).bit_length() - 1
 
 
-def _hops(depth: int) -> int:
+def hops(depth: int) -> int:
+    """Return over how many others a node at a depth has a blob, or is to have it from one that has found nobody yet."""
     return depth - NO_SOURCE if depth >= NO_SOURCE else depth

@@ -298,12 +298,8 @@ class Course:
             self._asked_at = now
             return []
         self._compared += 1
-        return self._ask_only(
-            sorted(before or others, key=lambda each: self._order.distance(each.node))[
-                self._compared % len(before or others)
-            ],
-            now,
-        )
+        in_order = sorted(before or others, key=lambda each: self._order.distance(each.node))
+        return self._ask_only(in_order[self._compared % len(in_order)], now)
 
     def _ask_only(self, neighbour: Neighbour, now: float) -> list[Command]:
         """Ask one node what it has, and decide nothing by its answer."""
@@ -349,11 +345,10 @@ class Course:
                 return self._yield_to_another_head(now)
 
     def _choose(self, now: float) -> list[Command]:
-        candidates = self._others.ahead(self.offset, now) or self._level(now)
-        if candidates:
+        ahead, level = self._others.ahead(self.offset, now), self._level(now)
+        if candidates := ahead or level:
             # Who takes the place of a node that is gone leaves all others theirs.
-            may_be_next = [*candidates, *self._level(now)]
-            next_one = next((each for each in self._ancestors if each in may_be_next), None)
+            next_one = next((each for each in self._ancestors if each in ahead or each in level), None)
             # If the end of the chain cannot be found, better two followers than none.
             free = [each for each in candidates if not self._others.is_full(each.node, now)]
             if next_one is not None and not self._others.is_full(next_one.node, now):

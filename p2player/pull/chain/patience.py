@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from p2player.peer.shape import NO_SOURCE
+from p2player.peer.shape import hops
 
 SUSPECT: Final = 0.5
 """Seconds without a byte, once some have come, after which a source is asked whether it is there."""
@@ -28,8 +28,7 @@ GIVE_UP: Final = 30.0
 
 def of_depth(depth: int) -> float:
     """Return the seconds that bytes may take from the head to a node at a depth, or from one that has found nobody yet."""
-    hops = depth - NO_SOURCE if depth >= NO_SOURCE else depth
-    return min(HOP * hops, HOPS)
+    return min(HOP * hops(depth), HOPS)
 
 
 def until_take_over(depth: int, nearer: int, *, is_head_there: bool) -> float:
