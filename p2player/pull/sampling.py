@@ -1,8 +1,8 @@
 """Comparing what a swarm sends with the registry, now and then: those who announce a blob may have made it up between them.
 
 A hash tree shows that all of them send the same, not that it is what the digest means. That shows when all is here, or as soon as
-somebody else is asked. So what comes only from nodes that have given nothing right before is compared at two places that nobody
-can foresee. What is streamed is compared by those who follow each other (`chain.comparing`).
+somebody else is asked. So what comes from few nodes, or only from ones that have given nothing right before, is compared at two
+places that nobody can foresee. What is streamed is compared by those who follow each other (`chain.comparing`).
 """
 
 import asyncio
@@ -31,8 +31,8 @@ async def is_something_else(
     for done in (ENOUGH, max(attempt.size // _AGAIN, 2 * ENOUGH)):
         while attempt.progress().done < done:  # noqa: ASYNC110  (libtorrent has no event for it)
             await asyncio.sleep(_LOOK)
-        whole = [holder.node for holder in attempt.holders if holder.complete and holder.node]
-        if (known := origin()) is None or trust.has_proved(whole):
+        whole = {holder.node for holder in attempt.holders if holder.complete and holder.node}
+        if (known := origin()) is None or trust.needs_no_proof(whole):
             return False
         if not await attempt.is_right(partial(access.open, known, attempt.metainfo.digest)):
             return True

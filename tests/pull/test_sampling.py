@@ -1,4 +1,4 @@
-"""What only nodes announce that have given nothing right before: a little of it is compared with the registry. Times are virtual."""
+"""What few nodes announce, or only strangers: a little of it is compared with the registry. Times are virtual."""
 
 import asyncio
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ import pytest
 from p2player.errors import P2PlayerError
 from p2player.oci.reference import Repository
 from p2player.peer.evidence import seal_piece
+from p2player.pull.chain.trust import MOST_LIARS
 from p2player.pull.sampling import ENOUGH
 from p2player.upstream.settings import UpstreamSettings
 from tests.madeup import MadeUp
@@ -67,9 +68,11 @@ async def test_what_liars_have_agreed_on_is_left_for_the_registry_and_they_are_b
     assert "what comes is not what the registry has: asking the registry for it" in node.history(blob.digest)
 
 
-async def test_what_honest_nodes_have_is_compared_twice_until_they_are_known(
-    cluster, registry, blob, holders, make_blob
+@pytest.mark.parametrize("count", [MOST_LIARS, MOST_LIARS + 1])
+async def test_what_honest_nodes_have_is_compared_unless_they_are_many_and_known(
+    cluster, registry, blob, make_blob, count
 ):
+    holders = [cluster.add() for _ in range(count)]
     for holder in holders:
         await holder.add(blob.data)
     node = cluster.add()
@@ -80,8 +83,24 @@ async def test_what_honest_nodes_have_is_compared_twice_until_they_are_known(
     for holder in holders:
         await holder.add(another.data)
     await read_slowly(cluster, node, another, *holders)
-    assert registry.opened[another.digest] == 0
+    assert (registry.sent[another.digest] > 0) == (count <= MOST_LIARS)
     assert node.store.bans() == frozenset()
+
+
+async def test_liars_that_have_given_right_bytes_before_are_found_out_as_soon(
+    cluster, registry, blob, holders, make_blob
+):
+    before, made_up = make_blob(SIZE, seed=2), make_blob(SIZE, seed=1)
+    registry.put(APP, before.data)
+    for holder in holders:
+        await holder.add(before.data)
+    node = cluster.add()
+    await read_slowly(cluster, node, before, *holders)
+    for holder in holders:
+        await holder.lie(blob.digest, made_up.data)
+    await read_slowly(cluster, node, blob, *holders)
+    assert node.store.bans() == {holder.identity.node_id.raw for holder in holders}
+    assert "what comes is not what the registry has: asking the registry for it" in node.history(blob.digest)
 
 
 async def test_a_registry_that_is_wrong_itself_costs_a_fetch_and_nobody_is_banned(

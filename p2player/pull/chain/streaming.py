@@ -156,7 +156,7 @@ class StreamAttempt:
         self._is_comparing = False
         self._whole = frozenset(holder.node for holder in lead.sighting.whole if holder.node)
         """Those that say they have all of it, and may have made it up."""
-        self._is_sampled = lead.origin is not None and not trust.has_proved(self._whole)
+        self._is_sampled = lead.origin is not None and not trust.needs_no_proof(self._whole)
         self._recorded: set[Neighbour] = set(resume.known) if resume else set()
         """Those whose address stands in a record that they have signed."""
 

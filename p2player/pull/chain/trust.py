@@ -12,7 +12,7 @@ Anybody else who signed a wrong segment may have been given it by its registry. 
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ from p2player.pull.chain.incoming import Received
 
 SUSPECTED: Final = 3600.0
 """Seconds for which a node is avoided that has signed wrong bytes and may have been given them."""
+MOST_LIARS: Final = 3
+"""How many nodes may agree on a lie: what no more than these say they have is compared with the registry, whoever they are."""
 _TOO_OFTEN: Final = 2
 _KEPT: Final = 32
 """Failed fetches that are remembered: 250 bytes a segment."""
@@ -82,9 +84,13 @@ class Trust:
             while sum(map(len, self._failed.values())) > _KEPT:
                 self._failed.popitem(last=False)
 
-    def has_proved(self, nodes: Iterable[NodeId]) -> bool:
-        """Tell whether one of these has given right bytes before: what only others have is compared with the registry."""
-        return any(node in self._proved for node in nodes)
+    def needs_no_proof(self, whole: Collection[NodeId]) -> bool:
+        """Tell whether what these say they have need not be compared with the registry.
+
+        They are more than may lie at once, so that one who tells the truth would contradict; and one of them has given right
+        bytes before, as a liar can have many names.
+        """
+        return len(whole) > MOST_LIARS and any(node in self._proved for node in whole)
 
     def prove(self, nodes: Iterable[NodeId]) -> None:
         """Take note that these have given bytes that were right."""

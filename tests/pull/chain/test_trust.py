@@ -6,7 +6,7 @@ from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId
 from p2player.peer.segments import Segment, end_of, new_run, segment_bytes
 from p2player.pull.chain.incoming import Received
-from p2player.pull.chain.trust import SUSPECTED, Trust, Verdict
+from p2player.pull.chain.trust import MOST_LIARS, SUSPECTED, Trust, Verdict
 
 SEGMENT = segment_bytes(1)
 """Bytes of a segment of all these blobs: they are small."""
@@ -136,13 +136,24 @@ def test_a_suspect_is_avoided_for_a_while_and_a_banned_node_for_good(trust, judg
     assert [trust.believes(each.node_id, DIGEST) for each in (A, B, C)] == [True, True, False]
 
 
-def test_who_has_given_right_bytes_is_known_unless_too_many_have_since(trust):
-    assert not trust.has_proved(nodes(A, B))
+def test_what_more_say_than_may_lie_needs_no_proof_once_one_of_them_has_given_right_bytes(trust):
+    strangers = {NodeId(number.to_bytes(20)) for number in range(MOST_LIARS + 1)}
     trust.prove(nodes(A))
-    assert trust.has_proved(nodes(A, B))
-    assert not trust.has_proved(nodes(B))
+    assert trust.needs_no_proof(strangers | nodes(A))
+    assert not trust.needs_no_proof(strangers)
+
+
+def test_what_a_few_say_needs_proof_whatever_they_have_given(trust):
+    few = nodes(A, B, C)
+    trust.prove(few)
+    assert not trust.needs_no_proof(few)
+
+
+def test_who_has_given_right_bytes_is_forgotten_when_very_many_have_since(trust):
+    strangers = {NodeId(bytes([255, number]) + bytes(18)) for number in range(MOST_LIARS)}
+    trust.prove(nodes(A))
     trust.prove(NodeId(number.to_bytes(20)) for number in range(5000))
-    assert not trust.has_proved(nodes(A))
+    assert not trust.needs_no_proof(strangers | nodes(A))
 
 
 def test_what_was_in_doubt_long_ago_is_forgotten(trust):
