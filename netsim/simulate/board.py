@@ -1,7 +1,6 @@
 """What a lookup would find, without the lookup: for rollouts of more nodes than there is time to simulate datagrams of.
 
-It keeps and answers what the nodes nearest to a key do (`dht.storage`): so many records a key, complete providers first,
-from a place on that each asker draws. All of them are taken to agree, and to be reached.
+It keeps and answers what the nodes nearest to a key do (`dht.providers`). All of them are taken to agree, and to be reached.
 """
 
 import asyncio
@@ -9,9 +8,10 @@ from random import Random
 from typing import Final
 
 from p2player.dht.discovery import PROVIDER_TTL_MS
+from p2player.dht.providers import MAX_PROVIDERS_OF_KEY, around, gives_way, in_turn, some_of
 from p2player.dht.records import NodeAddress, Provider, key_of_digest
-from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, SEEN_BY_ALL, around, next_behind
 from p2player.oci.digest import Digest
+from p2player.peer.identity import NodeId
 
 _ROUNDS_TO_FIND: Final = 2
 """Questions one after another until a provider is found, in the mean, at 10,000 nodes."""
@@ -31,43 +31,33 @@ class Board:
         self._groups: dict[Digest, tuple[list[Provider], list[Provider]]] = {}
 
     def put(self, record: Provider) -> None:
-        """Keep a record, unless there is no room: what is not whole gives way first, then what expires soonest."""
-        held = self._providers.setdefault(record.digest, {})
-        if record.public_key not in held and len(held) >= MAX_PROVIDERS_OF_KEY:
-            by_id = {it.node_id.raw: it for it in held.values()}
-            first = next_behind(key_of_digest(record.digest), (n for n, it in by_id.items() if not it.complete))
-            least = min((it for n, it in by_id.items() if n not in first), key=lambda it: (it.complete, it.expires))
-            if least.complete and not record.complete:
+        """Keep a record, unless there is no room."""
+        held, node = self._providers.setdefault(record.digest, {}), record.node_id.raw
+        if node not in held and len(held) >= MAX_PROVIDERS_OF_KEY:
+            least = gives_way(record.key, held, record)
+            if least is None:
                 return
-            del held[least.public_key]
-        held[record.public_key] = record
+            del held[least]
+        held[node] = record
         self._groups.pop(record.digest, None)
 
-    def remove(self, digest: Digest, public_key: bytes) -> None:
+    def remove(self, digest: Digest, node: bytes) -> None:
         """Forget who no longer has a digest."""
-        self._providers.get(digest, {}).pop(public_key, None)
+        self._providers.get(digest, {}).pop(node, None)
         self._groups.pop(digest, None)
 
     def some(self, digest: Digest, want: int, without: bytes) -> list[Provider]:
-        """Return at most so many providers, complete ones first."""
-        want = min(want, self._most_found)
-        found: list[Provider] = []
-        turn = self.rng.randrange(1 << 30)
-        for group in self._grouped(digest):
-            start = turn % len(group) if group else 0
-            behind = group[start : start + want + 1]
-            around = [*behind, *group[: min(want + 1 - len(behind), start)]]
-            if group and not group[0].complete:
-                around = [*group[:SEEN_BY_ALL], *(record for record in around if record not in group[:SEEN_BY_ALL])]
-            found += [record for record in around if record.public_key != without]
-        return found[:want]
+        """Return at most so many providers other than a node itself, those that have it whole first."""
+        named = in_turn(*self._grouped(digest), self.rng.randrange(1 << 30))
+        return some_of((it for it in named if it.public_key != without), min(want, self._most_found))
 
     def _grouped(self, digest: Digest) -> tuple[list[Provider], list[Provider]]:
         """Return those who have it all and those who do not, in order of their ids from the key on."""
         groups = self._groups.get(digest)
         if groups is None:
             key = key_of_digest(digest)
-            held = sorted(self._providers.get(digest, {}).values(), key=lambda it: around(key, it.node_id.raw))
+            by_id = sorted(self._providers.get(digest, {}).items(), key=lambda item: around(key, item[0]))
+            held = [record for _, record in by_id]
             groups = [record for record in held if record.complete], [record for record in held if not record.complete]
             self._groups[digest] = groups
         return groups
@@ -92,7 +82,7 @@ class BoardDiscovery:
     async def withdraw(self, digest: Digest) -> None:
         """See Discovery."""
         await self._wait(_ROUNDS_TO_STORE)
-        self._board.remove(digest, self._public_key)
+        self._board.remove(digest, NodeId.of(self._public_key).raw)
 
     async def find(self, digest: Digest, want: int = 8) -> list[Provider]:
         """See Discovery."""

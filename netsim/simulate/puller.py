@@ -107,7 +107,7 @@ class Fetch:
         self._hunt.banned_meanwhile(frozenset(map(NodeId, self.member.bans)))
         if self.following is not None:
             self.following.sighted(sighting.holders)
-        self._act(self._hunt.found(sighting.claims, self._world.now(), followable=bool(sighting.fetchers)))
+        self._act(self._hunt.found(sighting.claims, self._world.now(), streaming=len(sighting.fetchers)))
 
     def _act(self, commands: Iterable[Command]) -> None:
         for command in commands:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from p2player.dht.belief import Belief, everybody
+from p2player.dht.providers import some_of
 from p2player.dht.records import NameRecord, NodeAddress, Provider
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId
@@ -32,7 +33,7 @@ class Discovery(Protocol):
     async def find(self, digest: Digest, want: int = 8) -> list[Provider]:
         """Return about want other nodes that hold or fetch digest, those that have it whole first; [] if nobody does.
 
-        There is one record a node.
+        There is one record a node. Where more are known than are wanted, no more than half have it whole if as many fetch it.
         """
 
     async def publish(self, record: NameRecord) -> NameRecord | None:
@@ -94,8 +95,7 @@ class MemoryDiscovery:
         """See Discovery."""
         now = self._now_ms()
         held = self._cluster.providers.get(digest, {})
-        found = [p for node, p in held.items() if node != self._identity.node_id and p.alive(now)]
-        return sorted(found, key=lambda provider: not provider.complete)[:want]
+        return some_of((p for node, p in held.items() if node != self._identity.node_id and p.alive(now)), want)
 
     async def publish(self, record: NameRecord) -> NameRecord | None:
         """See Discovery."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from p2player.dht.belief import Belief, everybody
+from p2player.dht.providers import some_of
 from p2player.dht.records import MAX_SKEW_MS, NameRecord, Provider, RecordError, Unpack, unpack_record
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
@@ -48,8 +49,8 @@ class Providers:
         return len(self._alive()) >= self._want
 
     def result(self) -> list[Provider]:
-        """Return at most the wanted number of records alive, complete ones first, none of the node `without`."""
-        return sorted(self._alive(), key=lambda provider: not provider.complete)[: self._want]
+        """Return at most the wanted number of records alive, as `some_of` does, none of the node `without`."""
+        return some_of(self._alive(), self._want)
 
     def _alive(self) -> list[Provider]:
         return [p for p in self._newest.values() if p.alive(self._now_ms) and p.node_id != self._without]

@@ -4,25 +4,20 @@ Providers of a digest are a set with one record a node, the newest; a withdrawn 
 expires, so that the record it ends cannot come back from a node that missed the withdrawal. Of a name only the newest
 record counts, on every node the same one; it is kept for a lease that whoever stores it again renews.
 Records are kept packed: that is a third of the memory, and how they are sent. No signer may fill more than a quarter; when
-all is full, one who has little gets the place of the oldest record of the one who has most. Where one digest has more
-providers than are kept, those that have it whole stay: in a crowd larger than that, they are who it all comes from. So do the
-few of those who fetch it that all who ask are told first.
+all is full, one who has little gets the place of the oldest record of the one who has most.
 """
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from heapq import nsmallest
 from typing import Final, NamedTuple
 
 from p2player.dht.belief import Belief, everybody
+from p2player.dht.providers import MAX_PROVIDERS_OF_KEY, around, gives_way, in_turn, turned
 from p2player.dht.records import MAX_SKEW_MS, NameRecord, Provider
 from p2player.dht.shares import Place, Shares
 
 NAME_LEASE_MS: Final = 2 * 3600 * 1000
-MAX_PROVIDERS_OF_KEY: Final = 256
-SEEN_BY_ALL: Final = 2
-"""How many of those who are fetching a digest are named first to whoever asks."""
 MAX_NAMES_OF_SCOPE: Final = 4096
 MAX_RECORDS: Final = 1 << 16
 _SIGNERS_THAT_FILL_IT: Final = 4
@@ -50,11 +45,6 @@ class _HeldProvider:
     expires: int
     complete: bool
     withdrawn: bool
-
-    @property
-    def worth(self) -> tuple[bool, int]:
-        """What gives way first where there is no room has the least: what is not whole, then what expires soonest."""
-        return self.complete and not self.withdrawn, self.expires
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +94,9 @@ class Storage:
         return self._put_name(record, now_ms)
 
     def providers(self, key: bytes, turn: int, skip: int, now_ms: int) -> Answer:
-        """Return the records under key from the skip-th on: complete providers, then partial ones, then withdrawn ones.
+        """Return the records under key from the skip-th on: complete and partial providers in turn, then withdrawn ones.
 
-        `turn` says where in each of these to begin, so that askers who each choose another get other ones first. But the partial
-        ones that come next behind the key on the ring of node ids stand before all others: those who fetch the same blob have to
-        agree on which of them asks its registry.
+        `turn` says where in each of these to begin, so that askers who each choose another get other ones first.
         """
         complete: list[bytes] = []
         partial: list[bytes] = []
@@ -116,8 +104,7 @@ class Storage:
         for _, held in sorted(self._providers.get(key, {}).items(), key=lambda item: around(key, item[0])):
             if now_ms < held.expires:
                 (withdrawn if held.withdrawn else complete if held.complete else partial).append(held.raw)
-        first, others = partial[:SEEN_BY_ALL], partial[SEEN_BY_ALL:]
-        records = [*_turned(complete, turn), *first, *_turned(others, turn), *_turned(withdrawn, turn)]
+        records = [*in_turn(complete, partial, turn), *turned(withdrawn, turn)]
         return Answer(records[skip:], len(records))
 
     def name(self, key: bytes, name: str, now_ms: int) -> Answer:
@@ -159,11 +146,8 @@ class Storage:
         if known is None:
             if len(held) >= MAX_PROVIDERS_OF_KEY:
                 self._check_share(node_id)
-                # Those named first to all stay: else each part of a crowd larger than this would be told of others.
-                fetching = (n for n, one in held.items() if not (one.complete or one.withdrawn))
-                first = next_behind(key, fetching)
-                least = min((n for n in held if n not in first), key=lambda n: held[n].worth)
-                if held[least].worth[0] > fresh.worth[0]:
+                least = gives_way(key, held, fresh)
+                if least is None:
                     raise Refused("record_without_room")
                 self._remove_provider(key, least)
             else:
@@ -231,18 +215,3 @@ class Storage:
         self._count -= 1
         if not scope.names:
             del self._scopes[key]
-
-
-def next_behind(key: bytes, node_ids: Iterable[bytes]) -> list[bytes]:
-    """Return the SEEN_BY_ALL of these nodes that come next behind a key on their ring, the next one first."""
-    return nsmallest(SEEN_BY_ALL, node_ids, key=lambda node_id: around(key, node_id))
-
-
-def around(key: bytes, node_id: bytes) -> tuple[bool, bytes]:
-    """Return what sorts node ids by how soon they come behind a key on their ring."""
-    return node_id < key, node_id
-
-
-def _turned(group: list[bytes], turn: int) -> list[bytes]:
-    start = turn % len(group) if group else 0
-    return group[start:] + group[:start]

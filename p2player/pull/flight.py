@@ -211,7 +211,7 @@ class Flight:
     def _found(self, sighting: Sighting) -> list[Command]:
         if stream := self._attempts.stream:
             stream.connect(sighting.holders)
-        return self._hunt.found(sighting.claims, self._now(), followable=bool(sighting.fetchers))
+        return self._hunt.found(sighting.claims, self._now(), streaming=len(sighting.fetchers))
 
     async def _carry_out(self, command: Command) -> None:
         match command:

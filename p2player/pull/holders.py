@@ -52,9 +52,14 @@ class Claim:
         return len(complete) == 1 and complete[0].neighbour is not None
 
     @property
+    def whole(self) -> int:
+        """How many say that they have it all."""
+        return sum(holder.complete for holder in self.holders)
+
+    @property
     def weight(self) -> tuple[int, int]:
         """What orders claims by how likely they are to be right: how many say they have it all, then how many in all."""
-        return sum(holder.complete for holder in self.holders), len(self.holders)
+        return self.whole, len(self.holders)
 
 
 @dataclass(frozen=True, slots=True)

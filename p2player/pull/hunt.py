@@ -9,7 +9,8 @@ and ends the hunt if there is no other.
 
 What nobody claims to have is streamed: from its registry, or from a node that is streaming it (see `course`). So is what one
 node alone has: all who want it form a chain then, where in a swarm they would ask it for the same pieces (it is a swarm after all
-if nobody else turns up, and the links are fast). If that turns out to be something else, it is streamed again without those who
+if nobody else turns up, and the links are fast). And so is what no more nodes have than are streaming it: a swarm would take the
+uplinks of those who have it from those who follow them. If that turns out to be something else, it is streamed again without those who
 may have lied, at last from the registry and nobody else.
 
 What is known of claims is kept by `claims`, what becomes of streams by `streams`, and how long each thing is waited for by `pace`.
@@ -124,7 +125,7 @@ class Hunt:
     _settling: Literal["no", "before", "beside"] = "no"
     """Whether a dispute is under way, before anything is fetched or beside it."""
     _current: Metainfo | None = None
-    _is_followable: bool = False
+    _streaming: int = 0
     _last_chance: bool = False
     _failure: P2PlayerError | None = None
 
@@ -132,10 +133,10 @@ class Hunt:
         self.claims = Claims(banned, known_size)
         self._pace = Pace(now)
 
-    def found(self, claims: Iterable[Claim], now: float, *, followable: bool = False) -> list[Command]:
-        """Take what a look has found: claims, and whether somebody is fetching the blob from its registry."""
+    def found(self, claims: Iterable[Claim], now: float, *, streaming: int = 0) -> list[Command]:
+        """Take what a look has found: claims, and how many are streaming the blob."""
         self._pace.looked(now)
-        self._is_followable = followable
+        self._streaming = streaming
         fresh: list[Holder] = []
         for claim in claims:
             added = self.claims.add(claim)
@@ -240,13 +241,13 @@ class Hunt:
                 return settling
             claim = claims[0]
             is_doubted = self.claims.is_doubted(claim.metainfo) and self.has_origin and self._streams.is_possible
-            if is_doubted or self._streams.suit(claims):
+            if is_doubted or self._streams.suit(claims, self._streaming):
                 return self._begin_stream(now, None if is_doubted else claim.metainfo.size)
             self._current = claim.metainfo
             self._last_chance = False
             self._pace.begin_claim(now)
             return [Begin(claim)]
-        if self._streams.is_left and (self.has_origin or self._is_followable):
+        if self._streams.is_left and (self.has_origin or self._streaming):
             return self._begin_stream(now)
         if self._last_chance:
             return [GiveUp(self._failure or self._not_found())]

@@ -45,11 +45,11 @@ class Streams:
         """Whether there will be none any more."""
         return self._state == "spent"
 
-    def suit(self, claims: Sequence[Claim]) -> bool:
-        """Tell whether what these claim is better streamed: one node alone has it."""
-        if not self.is_possible or self._is_for_swarm or len(claims) > 1:
+    def suit(self, claims: Sequence[Claim], streaming: int) -> bool:
+        """Tell whether what these claim is better streamed: one node alone has it, or no more than are streaming it."""
+        if not self.is_possible or self._is_for_swarm or len(claims) > 1 or claims[0].metainfo.size <= SMALL_BLOB:
             return False
-        return claims[0].is_of_one and claims[0].metainfo.size > SMALL_BLOB
+        return claims[0].is_of_one or 0 < claims[0].whole <= streaming
 
     def begin(self, now: float) -> bool:
         """Begin one, and tell whether it is to come from the registry alone."""

@@ -1,7 +1,8 @@
 import pytest
 
+from p2player.dht.providers import MAX_PROVIDERS_OF_KEY, SEEN_BY_ALL
 from p2player.dht.records import MAX_SKEW_MS, key_of_digest, key_of_scope, unpack_record
-from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, NAME_LEASE_MS, SEEN_BY_ALL, Refused, Storage
+from p2player.dht.storage import NAME_LEASE_MS, Refused, Storage
 from p2player.oci.digest import Digest
 
 KEY = key_of_digest(Digest.of(b"layer"))
@@ -126,7 +127,7 @@ def test_one_node_that_says_again_and_again_it_has_it_whole_pushes_nobody_out(st
     assert len(records) == MAX_PROVIDERS_OF_KEY
 
 
-def test_each_turn_begins_with_other_providers_but_complete_ones_come_first(storage, provider, epoch):
+def test_each_turn_begins_with_other_providers_but_one_that_is_complete_comes_first(storage, provider, epoch):
     for node in range(20):
         storage.put(provider(node=node, complete=node == 7), epoch)
     samples = [storage.providers(KEY, turn, 0, epoch).records for turn in range(5)]

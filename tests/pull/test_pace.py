@@ -75,7 +75,7 @@ def test_who_is_connected_and_silent_is_dropped_as_soon_where_there_is_another_w
 
 def test_who_is_connected_is_waited_for_no_longer_once_it_was_streamed_from_in_vain():
     hunt = Hunt(DIGEST, frozenset(), 0.0)
-    assert hunt.found([], 0.0, followable=True) == [Stream(alone=False)]
+    assert hunt.found([], 0.0, streaming=1) == [Stream(alone=False)]
     hunt.found([claim(TRUE, 1)], 1.0)
     assert hunt.failed(TransferStalled("nothing came"), NO_START) == [Begin(claim(TRUE, 1))]
     hunt.is_answered = True
@@ -111,7 +111,7 @@ def test_as_long_as_bytes_come_it_goes_on():
 )
 def test_who_takes_it_from_the_registry_looks_for_others_soon_and_who_follows_one_needs_few(is_following, pauses):
     hunt = Hunt(DIGEST, frozenset(), 0.0, has_origin=True)
-    assert hunt.found([], 0.0, followable=True) == [Stream(alone=False)]
+    assert hunt.found([], 0.0, streaming=1) == [Stream(alone=False)]
     hunt.is_following = is_following
     now = 0.0
     for pause in pauses:

@@ -4,7 +4,7 @@ from p2player.oci.digest import Digest
 from p2player.pull.holders import Claim
 from p2player.pull.streams import BARELY_BEGUN, FAST, MAX_RESTARTS, Streams
 from p2player.swarm.metainfo import Metainfo
-from tests.pull.hunting import TRUE, claim
+from tests.pull.hunting import LIE, TRUE, claim, holder
 
 LARGE = FAST * BARELY_BEGUN
 
@@ -51,13 +51,22 @@ def test_a_stream_that_failed_is_begun_anew_only_if_that_has_told_something(stre
 
 def test_what_one_node_alone_has_is_streamed_unless_it_is_small_or_was_tried():
     streams = Streams()
-    assert streams.suit([claim(TRUE, 1)])
-    assert not streams.suit([claim(TRUE, 1, 2)])
-    assert not streams.suit([claim(TRUE, 1), claim(TRUE, 2)])
-    assert not streams.suit([Claim(Metainfo(Digest.of(b""), 1, b""), claim(TRUE, 1).holders)])
+    assert streams.suit([claim(TRUE, 1)], 0)
+    assert not streams.suit([claim(TRUE, 1, 2)], 0)
+    assert not streams.suit([claim(TRUE, 1), claim(TRUE, 2)], 0)
+    assert not streams.suit([Claim(Metainfo(Digest.of(b""), 1, b""), claim(TRUE, 1).holders)], 0)
     streams.begin(0.0)
     streams.failed(has_news=False)
-    assert not streams.suit([claim(TRUE, 1)])
+    assert not streams.suit([claim(TRUE, 1)], 0)
+
+
+def test_what_a_few_have_is_streamed_while_as_many_stream_it():
+    a_few = [claim(TRUE, 1, 2, 3)]
+    assert not Streams().suit(a_few, 2)
+    assert Streams().suit(a_few, 3)
+    assert not Streams().suit([claim(TRUE, 1, 2), claim(LIE, 3)], 3), "who of them lies has to be settled before"
+    fetching = Claim(TRUE, (holder(1, complete=False), holder(2, complete=False)))
+    assert not Streams().suit([fetching], 3), "there is a swarm already, and nobody to follow"
 
 
 def test_a_fast_stream_gives_way_to_a_swarm_while_little_has_come_and_only_once(streams):
@@ -65,5 +74,5 @@ def test_a_fast_stream_gives_way_to_a_swarm_while_little_has_come_and_only_once(
     assert not streams.give_way(FAST + 1, LARGE, 1.0)
     assert streams.give_way(FAST, LARGE, 1.0)
     assert streams.is_possible
-    assert not streams.suit([claim(TRUE, 1)])
+    assert not streams.suit([claim(TRUE, 1)], 0)
     assert not streams.give_way(FAST, LARGE, 1.0)

@@ -1,8 +1,8 @@
 from random import Random
 
 from netsim.simulate.board import Board
+from p2player.dht.providers import MAX_PROVIDERS_OF_KEY, SEEN_BY_ALL, around
 from p2player.dht.records import NodeAddress, Provider, key_of_digest
-from p2player.dht.storage import MAX_PROVIDERS_OF_KEY, SEEN_BY_ALL, around
 from p2player.oci.digest import Digest
 
 DIGEST = Digest("sha256", "ab" * 32)
@@ -74,6 +74,6 @@ def test_where_all_have_it_whole_who_fetches_it_gets_no_place():
 def test_who_withdraws_is_found_no_more():
     board = Board(0.0, Random(1), 1000)
     board.put(record(1))
-    board.remove(DIGEST, record(1).public_key)
+    board.remove(DIGEST, record(1).node_id.raw)
 
     assert board.some(DIGEST, 5, b"") == []
