@@ -8,6 +8,8 @@
                                    core ── tbf ── zone1 ─ …
 
 Links have rates, and no delay but that of their queues. TCP's congestion control is Reno on all of them, whatever this machine uses.
+Hosts know each other's hardware addresses: those that they would ask for share one table of 1,024 (`gc_thresh3`, arp(7)) over all
+namespaces, which 32 hosts overflow.
 
 Each namespace is held by a process, which dies with this one, and so do the programs in it. The kernel then takes down
 namespaces, links and queues, whatever state this process was in when it ended.
@@ -18,7 +20,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import IO, Final, Self
 
@@ -117,6 +119,13 @@ class Host:
         finally:
             self._switch.configure("ip", [f"link set {self._port} up"])
 
+    def know(self, hosts: Sequence["Host"]) -> None:
+        """Have the hardware addresses of these for good: such entries take no place in the kernel's table."""
+        others = [host.address for host in hosts if host is not self]
+        self._namespace.configure(
+            "ip", [f"neighbour add {it} lladdr {_hardware(it)} dev eth0 nud permanent" for it in others]
+        )
+
     def shape(self, rate_mbit: float) -> None:
         """Give its link rate_mbit Mbit/s each way from now on."""
         self._switch.configure("tc", [_shaped(self._port, rate_mbit)])
@@ -139,6 +148,11 @@ class Host:
 
 def _shaped(device: str, rate_mbit: float) -> str:
     return f"qdisc replace dev {device} root tbf rate {rate_mbit}mbit burst {_BURST} latency {_LATENCY}"
+
+
+def _hardware(address: str) -> str:
+    """Return the hardware address of the host with this IP address, one for local use (RFC 7042, section 2.1)."""
+    return ":".join(f"{byte:02x}" for byte in (2, 0, *ip_address(address).packed))
 
 
 def _enter(namespace: IO[bytes]) -> None:
@@ -174,6 +188,8 @@ class Hosts:
                 self._add_zone(zone)
             for address, link in zip(_NETWORK.hosts(), self._links, strict=False):
                 self.hosts.append(self._connect(link, str(address)))
+            for host in self.hosts:
+                host.know(self.hosts)
             self._running = self._running.pop_all()
         return self
 
@@ -223,7 +239,7 @@ class Hosts:
         self._switch.configure(
             "ip",
             [
-                f"link add {port} type veth peer name eth0 netns {namespace.pid}",
+                f"link add {port} type veth peer name eth0 address {_hardware(address)} netns {namespace.pid}",
                 f"link set {port} master zone{link.zone}",
                 f"link set {port} up",
             ],
