@@ -14,7 +14,7 @@ from netsim.simulate.flows import REGISTRY
 from netsim.simulate.member import Member
 from netsim.simulate.silence import Silence
 from netsim.simulate.world import Blob
-from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, Unavailable
+from p2player.errors import P2PlayerError, PeerUnreachable, Unavailable
 from p2player.peer.relay import Elsewhere, Relay
 from p2player.peer.standing import Neighbour, Place, Standing
 from p2player.pull.chain.asking import ANSWER_WITHIN
@@ -255,8 +255,3 @@ class Following:
             self._note_progress()
             self._stop()
             self._act(self._course.ended(error, self._world.now()))
-
-
-def nothing_of(blob: Blob) -> BlobNotFound:
-    """Return what is said when nobody has a blob."""
-    return BlobNotFound(f"no node announces {blob.digest}")

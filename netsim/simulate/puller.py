@@ -7,10 +7,10 @@ from functools import partial
 from typing import Final
 
 from netsim.simulate.dispute import settle
-from netsim.simulate.following import CONNECT_WITHIN, Following, nothing_of
+from netsim.simulate.following import CONNECT_WITHIN, Following
 from netsim.simulate.member import Member
 from netsim.simulate.world import Blob
-from p2player.errors import P2PlayerError, PeerUnreachable, Unavailable
+from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, Unavailable
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import SMALL_BLOB
 from p2player.pull.dispute import Verdict
@@ -275,13 +275,12 @@ async def fetch(member: Member, blob: Blob) -> None:
     """Bring a blob into a node's store. Raises P2PlayerError."""
     if member.has(blob):
         return
-    search = member.search
-    if member.world.has_registry:
-        sighting = await search.look(blob.digest, LIKELY_ENOUGH)
-    else:
-        sighting = await search.look_again(blob.digest, is_named=True)
+    sighting = await member.search.look(blob.digest, LIKELY_ENOUGH) if member.world.has_registry else Sighting()
     if not sighting and not member.world.can_fetch(member.number):
-        raise (Unavailable("the registry does not answer") if member.world.has_registry else nothing_of(blob))
+        try:
+            sighting = await member.search.look_again(blob.digest, is_named=True)
+        except BlobNotFound as error:
+            raise (Unavailable("the registry does not answer") if member.world.has_registry else error) from error
     member.fetches[blob.number] = fetching = Fetch(member, blob)
     try:
         fetching.begin(sighting)

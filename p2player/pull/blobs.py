@@ -1,12 +1,14 @@
 """Opening blobs and manifests by digest, wherever they are: here, in the cluster, or in the registry they were asked for in."""
 
+from contextlib import suppress
+
 from p2player.errors import BlobNotFound, InvalidManifest, NotAllowed, NotFound, ReferenceNotFound, Unavailable
 from p2player.oci.digest import Digest
 from p2player.oci.manifest import MAX_DOCUMENT, Document
 from p2player.oci.reference import Repository
 from p2player.pull.blob import RemoteBlob, StoredFile
 from p2player.pull.flights import Flights
-from p2player.pull.holders import Lead, Origin
+from p2player.pull.holders import Lead, Origin, Sighting
 from p2player.pull.parts import Parts
 from p2player.pull.port import OpenBlob
 from p2player.pull.search import LIKELY_ENOUGH
@@ -22,8 +24,8 @@ class Blobs:
         self._parts = parts
         self._store = parts.store
         self._flights = flights
-        # From the manifests served lately: what a runtime asks for next, it has read there.
-        self._sizes: dict[tuple[Repository | None, Digest], int] = {}
+        # From the tags and manifests served lately: what a runtime asks for next, it has read there.
+        self._sizes: dict[tuple[Repository | None, Digest], int | None] = {}
 
     async def open(self, digest: Digest, repository: Repository | None, asker: Asker, kind: Kind = "blobs") -> OpenBlob:
         """Return the blob of this digest, if asker may have it. To open it moves no byte.
@@ -46,23 +48,23 @@ class Blobs:
         """Return a blob that is not here, which is fetched by this lead when it is read."""
         return RemoteBlob(lead, self._flights, self._store.path(lead.digest))
 
-    async def document(
-        self, digest: Digest, repository: Repository | None, asker: Asker, *, known_size: int | None = None
-    ) -> Document:
-        """Return the manifest or index of this digest, which has `known_size` bytes by its registry, if that was asked.
+    def named(self, digest: Digest, repository: Repository | None, size: int | None) -> None:
+        """Take note that somebody has, or had, a digest, and how many bytes it has, if that is sure.
 
-        Raises ReferenceNotFound, or InvalidManifest if it is none.
+        It is looked for longer then where it cannot come from a registry.
         """
-        if known_size is not None:
-            self._sizes[repository, digest] = known_size
+        self._sizes[repository, digest] = size
+        while len(self._sizes) > _SIZES_KEPT:
+            del self._sizes[next(iter(self._sizes))]
+
+    async def document(self, digest: Digest, repository: Repository | None, asker: Asker) -> Document:
+        """Return the manifest or index of this digest. Raises ReferenceNotFound, or InvalidManifest if it is none."""
         if (document := self._store.document(digest)) is not None:
             await self._parts.access.allow(digest, repository, "manifests", asker)
         else:
             document = await self._fetch_document(digest, repository, asker)
         for child in document.children:
-            self._sizes[repository, child.digest] = child.size
-        while len(self._sizes) > _SIZES_KEPT:
-            del self._sizes[next(iter(self._sizes))]
+            self.named(child.digest, repository, child.size)
         return document
 
     async def _fetch_document(self, digest: Digest, repository: Repository | None, asker: Asker) -> Document:
@@ -85,15 +87,33 @@ class Blobs:
             await access.allow(digest, repository, kind, asker, flagged=flight.lead.sighting.is_private)
             return self.remote(flight.lead)
         origin = self._origin(repository, kind, asker)
-        search = self._parts.search
-        known_size = self._sizes.get((repository, digest))
+        search, is_named = self._parts.search, (repository, digest) in self._sizes
         if origin is None:
-            sighting = await search.look_again(digest, is_named=known_size is not None)
+            sighting = await search.look_again(digest, is_named=is_named)
         else:
             sighting = await search.look(digest, LIKELY_ENOUGH)
-        size = sighting.size_by(known_size)
         if sighting:
             await access.allow(digest, repository, kind, asker, flagged=sighting.is_private)
+        try:
+            return self.remote(await self._lead(digest, repository, sighting, origin))
+        except Unavailable:
+            if sighting or origin is None:
+                raise
+            # There is nobody else to ask, so one empty answer does not do: those who have it may have been too busy.
+            with suppress(BlobNotFound):
+                sighting = await search.look_again(digest, is_named=is_named)
+            if not sighting:
+                raise
+        await access.allow(digest, repository, kind, asker, flagged=sighting.is_private)
+        return self.remote(await self._lead(digest, repository, sighting, origin))
+
+    async def _lead(
+        self, digest: Digest, repository: Repository | None, sighting: Sighting, origin: Origin | None
+    ) -> Lead:
+        """Return what a fetch begins with. Asks the registry what nobody else tells; raises Unavailable if that is too much."""
+        access = self._parts.access
+        known_size = self._sizes.get((repository, digest))
+        size = sighting.size_by(known_size)
         is_told = size == known_size if known_size is not None else bool(sighting.claims)
         if origin is not None and not is_told:
             # What nodes say that only fetch it, or other than the manifest, counts if the registry says nothing.
@@ -103,10 +123,10 @@ class Blobs:
                 if size is None:
                     raise
         elif origin is not None and not sighting:
-            await access.admit(origin.repository, digest, kind, asker)
+            await access.admit(origin.repository, digest, origin.kind, origin.asker)
         if size is None:
             raise BlobNotFound(f"nobody knows how large {digest} is", hint="try again once somebody has all of it")
-        return self.remote(Lead(digest, size, sighting, origin, known_size))
+        return Lead(digest, size, sighting, origin, known_size)
 
     def _origin(self, repository: Repository | None, kind: Kind, asker: Asker) -> Origin | None:
         if repository is None or self._parts.access.upstreams.settings(repository.registry) is None:

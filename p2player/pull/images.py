@@ -59,8 +59,9 @@ class Images:
         meaning = await self._names.newest(reference, asker)
         row = meaning.row
         size = row.descriptor.size if is_upstream(row) and meaning.stale_for is None else None
+        self._blobs.named(row.descriptor.digest, reference.repository, size)
         try:
-            document = await self._blobs.document(row.descriptor.digest, reference.repository, asker, known_size=size)
+            document = await self._blobs.document(row.descriptor.digest, reference.repository, asker)
         except NotFound as error:
             raise ReferenceNotFound(
                 f"{reference} is {row.descriptor.digest}, which no node announces", hint=error.hint

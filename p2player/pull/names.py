@@ -32,6 +32,8 @@ RESIGN_AFTER: Final = 30 * 60.0
 _FAILURE_KEPT: Final = 5.0
 _PATIENCE: Final = 3.0
 """Seconds that a registry is waited for if there is another answer to give."""
+_PAUSES: Final = (0.3, 0.6, 1.2)
+"""Seconds before each further look for a name that no registry can tell."""
 _KEPT: Final = 10_000
 
 
@@ -76,7 +78,7 @@ class Names:
         """Return what the tag of reference means now. Raises ReferenceNotFound, NotAllowed, Unavailable."""
         settings = self._access.upstreams.settings(reference.repository.registry)
         if settings is None:
-            if (row := newest(await self._rows(reference))) is None:
+            if (row := newest(await self._rows_patiently(reference))) is None:
                 raise self._unknown(reference)
             return Meaning.of(row)
         async with self._locks.setdefault((reference, asker), asyncio.Lock()):
@@ -214,7 +216,8 @@ class Names:
         """Return the newest known meaning of a name whose registry cannot be asked."""
         heard = self._heard.get(reference)
         said = heard.said if heard else None
-        row = newest([*await self._rows(reference), *([said.row] if said else [])])
+        known = [said.row] if said else []
+        row = newest([*known, *await (self._rows(reference) if known else self._rows_patiently(reference))])
         if (
             row is None
             or not is_upstream(row)
@@ -235,6 +238,16 @@ class Names:
         """Return what is known of a tag here and anywhere else."""
         record = await self._discovery.resolve(str(reference.repository), reference.tag or "")
         return [row for row in (self._here(reference), row_of(record) if record else None) if row]
+
+    async def _rows_patiently(self, reference: Reference) -> list[NameRow]:
+        """Return the same, where there is no registry to ask: the nodes of a crowd may all be too busy to answer at once."""
+        rows = await self._rows(reference)
+        for pause in _PAUSES:
+            if rows:
+                break
+            await asyncio.sleep(pause)
+            rows = await self._rows(reference)
+        return rows
 
     def _here(self, reference: Reference) -> NameRow | None:
         """Return what is kept here of a tag, if it is still believed."""

@@ -2,7 +2,15 @@ import asyncio
 
 import pytest
 
-from p2player.errors import BlobNotFound, DigestMismatch, LoginRequired, TransferStalled, UpstreamUnreachable
+from p2player.errors import (
+    BlobNotFound,
+    DigestMismatch,
+    LoginRequired,
+    ReferenceNotFound,
+    TransferStalled,
+    Unavailable,
+    UpstreamUnreachable,
+)
 from p2player.oci.manifest import MAX_DOCUMENT
 from p2player.oci.reference import Repository
 from p2player.pull.chain.patience import GIVE_UP
@@ -49,6 +57,37 @@ async def test_by_digest_the_registry_is_not_asked_while_anybody_has_it(cluster,
     await take(second, image.layer)
     assert not registry.requests
     assert second.counters.bytes["upstream"] == 0
+
+
+async def test_who_answers_late_is_found_where_the_registry_does_not(cluster, registry, image):
+    seed, node = cluster.add(), cluster.add()
+    registry.faults[APP.registry] = "down"
+    taking = asyncio.gather(take(node, image.layer))
+    await asyncio.sleep(0.2)
+    await seed.add_image(image, "app:1")
+    (taken,) = await taking
+    assert image.layer.matches(taken)
+
+
+async def test_what_nobody_has_fails_as_the_registry_does(cluster, registry, image):
+    registry.faults[APP.registry] = "down"
+    with pytest.raises(Unavailable):
+        await take(cluster.add(), image.layer)
+
+
+@pytest.mark.parametrize("is_by_tag", [True, False])
+async def test_the_manifest_that_a_name_means_is_looked_for_longer(cluster, make_image, is_by_tag):
+    seed, node, image = cluster.add(), cluster.add(), make_image()
+    await seed.add_image(image, "nobody.test/app:1")
+    await seed.discovery.withdraw(image.document.digest)
+    reading = asyncio.gather(node.images.manifest(ELSEWHERE, "1" if is_by_tag else image.document.digest))
+    await asyncio.sleep(4.0)
+    await seed.discovery.announce(image.document.digest, len(image.document.raw), b"", complete=True)
+    if is_by_tag:
+        assert [found.document for found in await reading] == [image.document]
+    else:
+        with pytest.raises(ReferenceNotFound):
+            await reading
 
 
 async def test_what_a_manifest_says_of_a_layer_saves_asking_the_registry_for_its_size(cluster, registry, image):

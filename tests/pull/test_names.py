@@ -204,6 +204,28 @@ async def test_registry_that_is_down_is_no_proof_that_there_is_no_such_tag(clust
         await meant(cluster.add())
 
 
+@pytest.mark.parametrize("has_registry", [True, False])
+async def test_a_name_that_nobody_tells_at_once_is_asked_for_again_where_no_registry_does(
+    cluster, make_image, has_registry
+):
+    if has_registry:
+        cluster.settings[:] = [HUB]
+        cluster.registry.faults["docker.io"] = "down"
+    seed, node = cluster.add(), cluster.add()
+    looking = asyncio.gather(node.names.newest(APP))
+    await asyncio.sleep(2)
+    await seed.add_image(make_image(), "app:1")
+    assert [found.row.descriptor.digest for found in await looking] == [make_image().document.digest]
+
+
+async def test_a_name_that_the_registry_does_not_have_is_not_waited_for(cluster, upstream):
+    cluster.registry.remove(APP.repository, "1")
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(ReferenceNotFound):
+        await meant(cluster.add())
+    assert asyncio.get_running_loop().time() - began < 0.3
+
+
 async def test_policy_may_forbid_stale_answers_but_not_seeded_ones(cluster, upstream, make_image):
     cluster.settings[:] = [replace(HUB, stale=False)]
     node, other = cluster.add(), cluster.add()
