@@ -22,6 +22,7 @@ from p2player.peer.identity import NodeId
 from p2player.peer.shape import NO_SOURCE, most_followers
 from p2player.peer.standing import Neighbour, Place, Standing
 from p2player.pull.chain.asking import ANSWER_WITHIN, Asking
+from p2player.pull.chain.heads import Heads
 from p2player.pull.chain.order import Order
 from p2player.pull.chain.others import SHUN, SHUN_SILENT, Others
 from p2player.pull.chain.patience import (
@@ -51,9 +52,8 @@ STOOD_STILL: Final = 1.0
 """Seconds between two ticks after which others may have taken this node for gone."""
 SETTLED: Final = 1.0
 """Seconds after that in which those who did have found a place, which may be beside this node."""
-AHEAD: Final = 4 * 1024 * 1024
-"""Bytes by which another chain has to be ahead for a head to join it that would otherwise be the one to stay; and half of them, or of
-what is here, by which it may be behind for one that would not."""
+LOOK_BACK: Final = 1.0
+"""Seconds after which a node that went to the registry in place of its source asks whether that goes on by itself."""
 LAG_BYTES: Final = 8 * 1024 * 1024
 LAG_SECONDS: Final = 8.0
 """What is taken from a node that falls behind by more than this is taken from another one."""
@@ -105,6 +105,7 @@ class Course:
     place: Place = field(default_factory=Place)
     _order: Order = field(init=False)
     _others: Others = field(init=False)
+    _heads: Heads = field(init=False)
     _asking: Asking | None = None
     """Those whose answers are waited for."""
     _insisting: bool = False
@@ -136,6 +137,7 @@ class Course:
 
     def __post_init__(self) -> None:
         self._order, self._others = Order(self.digest, self.me), Others(self.me)
+        self._heads = Heads(self.me, self._order, self._others)
         self._asked_at = self._weighed_at = self._moved_at = self._came_at = self._began = self._changed_at = (
             self._ticked_at
         ) = self.now
@@ -180,6 +182,8 @@ class Course:
         if node in self._comparing:
             # Only what it has was asked: the others, whose answers are old by now, are no ground to decide anything.
             self._comparing.discard(node)
+            if self.source == "upstream" and self._heads.has_come_back(node, standing, self.offset):
+                return self._go(Follow(self.known[node]), now)
             return [] if self._woke_at is None or standing is None else self._give_way(node, standing, now)
         if standing is not None:
             self._others.heard(node, standing)
@@ -278,7 +282,7 @@ class Course:
         pause = STALLED if self._promised[0] <= self.offset else ON_THE_WAY
         if (self.source is None or now - self._moved_at >= STALLED) and now - self._asked_at >= pause:
             return self._ask(now)
-        return self._mind(self.source, now) if isinstance(self.source, Neighbour) else []
+        return self._mind(self.source, now) if isinstance(self.source, Neighbour) else self._look_back(now)
 
     def _mind(self, source: Neighbour, now: float) -> list[Command]:
         """Ask, now and then, what may have changed while bytes come."""
@@ -289,6 +293,12 @@ class Course:
         if now - self._weighed_at >= WEIGH:
             return self._ask(now)
         return self._compare(now) if now - self._asked_at >= COMPARE else []
+
+    def _look_back(self, now: float) -> list[Command]:
+        """Ask the source in whose place this node went to the registry whether it gets bytes again."""
+        relieved = self._heads.relieved if self.source == "upstream" else None
+        is_due = now - self._asked_at >= LOOK_BACK and now - self._moved_at < STALLED
+        return self._ask_only(relieved, now) if relieved and is_due else []
 
     def _compare(self, now: float) -> list[Command]:
         """Ask one more node, each time another, but none of those behind this one: they have what they have from here."""
@@ -388,7 +398,10 @@ class Course:
         # And whoever follows the one to blame has to ask it before.
         if self._ahead_since is not None and now - self._ahead_since >= ANSWER_WITHIN + of_depth(self.depth):
             return self._go(Follow(min(ahead, key=self._preference), insist=True), now)
-        return self._go(GoUpstream(), now) if self.has_origin and quiet >= self._turn(now) else []
+        if not self.has_origin or quiet < self._turn(now):
+            return []
+        self._heads.relieve(source, standing.offset)
+        return self._go(GoUpstream(), now)
 
     def _turn(self, now: float) -> float:
         """Return after how many quiet seconds it is this node's turn to go to the registry."""
@@ -427,18 +440,9 @@ class Course:
         return standing.is_whole and standing.followers > 0
 
     def _yield_to_another_head(self, now: float) -> list[Command]:
-        """Join another chain, whose head comes before this node or is far ahead: of two heads only one does that."""
-        for each in self._others.answering(now):
-            standing = self._others.of(each)
-            head = standing.place.head
-            if head is None or head == self.me:
-                continue  # it is behind this node
-            # Their answers are older than what this node has by now, so of two that are as fast each would seem behind.
-            is_before = self._order.rank(head) < self._order.rank(self.me)
-            margin = -min(self.offset, AHEAD) // 2 if is_before else AHEAD
-            if standing.offset >= self.offset + margin:
-                return self._go(Follow(each), now)
-        return []
+        """Join another chain, if its head is the one to stay."""
+        other = self._heads.to_join(self.offset, now, is_stuck=now - self._moved_at >= STALLED)
+        return self._go(Follow(other), now) if other else []
 
     def _has_stopped(self, now: float) -> bool:
         """Tell whether a source that sent bytes, or has yet to let this node in, is to be asked now whether it is there."""

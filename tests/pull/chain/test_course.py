@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from p2player.errors import PeerUnreachable, TransferStalled, UpstreamUnreachable
 from p2player.pull.chain.asking import ANSWER_WITHIN
 from p2player.pull.chain.course import (
-    AHEAD,
     CROWD,
     WEIGH,
     Ask,
@@ -119,30 +118,6 @@ def test_who_has_most_when_the_head_is_gone_becomes_the_head():
     assert set(asked.neighbours) == {THIRD, FOURTH}
     course_.answered(THIRD.node, at(5000, depth=2, followers=1), 2.0)
     assert course_.answered(FOURTH.node, at(5000, depth=3), 2.0) == [GoUpstream()], "those behind it have nothing more"
-
-
-def test_of_two_heads_one_follows_the_other():
-    lesser, greater = course(SECOND), course(FIRST)
-    for each in (lesser, greater):
-        assert each.sighted([], 0.0) == [GoUpstream()]
-        each.moved(1000, 1.0)
-    lesser.sighted([FIRST], 1.0)
-    greater.sighted([SECOND], 1.0)
-    assert lesser.answered(FIRST.node, at(900, depth=0, head=FIRST), 1.0) == [Follow(FIRST)]
-    assert greater.answered(SECOND.node, at(1000, depth=0, head=SECOND), 1.0) == []
-    greater.sighted([SECOND], 6.0)
-    assert greater.answered(SECOND.node, at(1000 + AHEAD, depth=0, head=SECOND), 6.0) == [Follow(SECOND)]
-
-
-def test_a_head_joins_another_chain_at_any_node_of_it_but_never_its_own():
-    for head, joins in ((FIRST, True), (SECOND, False), (THIRD, False), (None, False)):
-        course_ = course(SECOND)
-        course_.sighted([], 0.0)
-        course_.moved(1000, 1.0)
-        course_.sighted([FOURTH], 1.0)
-        standing = at(1000, depth=7, head=head)
-        assert course_.answered(FOURTH.node, standing, 1.0) == ([Follow(FOURTH)] if joins else [])
-        assert course_.place.head == (FIRST if joins else SECOND).node
 
 
 def test_who_is_sent_to_the_end_of_a_long_chain_waits_as_long_as_the_bytes_may_take():
