@@ -53,7 +53,7 @@ class Blobs:
 
         It is looked for longer then where it cannot come from a registry.
         """
-        self._sizes[repository, digest] = size
+        self._sizes[repository, digest] = size or self._sizes.get((repository, digest))
         while len(self._sizes) > _SIZES_KEPT:
             del self._sizes[next(iter(self._sizes))]
 
