@@ -41,9 +41,9 @@ class Board:
         held[node] = record
         self._groups.pop(record.digest, None)
 
-    def remove(self, digest: Digest, node: bytes) -> None:
+    def remove(self, digest: Digest, public_key: bytes) -> None:
         """Forget who no longer has a digest."""
-        self._providers.get(digest, {}).pop(node, None)
+        self._providers.get(digest, {}).pop(NodeId.of(public_key).raw, None)
         self._groups.pop(digest, None)
 
     def some(self, digest: Digest, want: int, without: bytes) -> list[Provider]:
@@ -82,7 +82,7 @@ class BoardDiscovery:
     async def withdraw(self, digest: Digest) -> None:
         """See Discovery."""
         await self._wait(_ROUNDS_TO_STORE)
-        self._board.remove(digest, NodeId.of(self._public_key).raw)
+        self._board.remove(digest, self._public_key)
 
     async def find(self, digest: Digest, want: int = 8) -> list[Provider]:
         """See Discovery."""

@@ -280,7 +280,9 @@ async def fetch(member: Member, blob: Blob) -> None:
         try:
             sighting = await member.search.look_again(blob.digest, is_named=True)
         except BlobNotFound as error:
-            raise (Unavailable("the registry does not answer") if member.world.has_registry else error) from error
+            if member.world.has_registry:
+                raise Unavailable("the registry does not answer") from error
+            raise
     member.fetches[blob.number] = fetching = Fetch(member, blob)
     try:
         fetching.begin(sighting)

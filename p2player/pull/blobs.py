@@ -14,7 +14,7 @@ from p2player.pull.port import OpenBlob
 from p2player.pull.search import LIKELY_ENOUGH
 from p2player.upstream.port import Asker, Kind
 
-_SIZES_KEPT = 10_000
+_NAMED_KEPT = 10_000
 
 
 class Blobs:
@@ -24,8 +24,8 @@ class Blobs:
         self._parts = parts
         self._store = parts.store
         self._flights = flights
-        # From the tags and manifests served lately: what a runtime asks for next, it has read there.
-        self._sizes: dict[tuple[Repository | None, Digest], int | None] = {}
+        # By the tags and manifests served lately, and how many bytes it has: what a runtime asks for next, it has read there.
+        self._named: dict[tuple[Repository | None, Digest], int | None] = {}
 
     async def open(self, digest: Digest, repository: Repository | None, asker: Asker, kind: Kind = "blobs") -> OpenBlob:
         """Return the blob of this digest, if asker may have it. To open it moves no byte.
@@ -53,9 +53,9 @@ class Blobs:
 
         It is looked for longer then where it cannot come from a registry.
         """
-        self._sizes[repository, digest] = size or self._sizes.get((repository, digest))
-        while len(self._sizes) > _SIZES_KEPT:
-            del self._sizes[next(iter(self._sizes))]
+        self._named[repository, digest] = size or self._named.get((repository, digest))
+        while len(self._named) > _NAMED_KEPT:
+            del self._named[next(iter(self._named))]
 
     async def document(self, digest: Digest, repository: Repository | None, asker: Asker) -> Document:
         """Return the manifest or index of this digest. Raises ReferenceNotFound, or InvalidManifest if it is none."""
@@ -86,33 +86,34 @@ class Blobs:
         if (flight := self._flights.get(digest)) is not None:
             await access.allow(digest, repository, kind, asker, flagged=flight.lead.sighting.is_private)
             return self.remote(flight.lead)
-        origin = self._origin(repository, kind, asker)
-        search, is_named = self._parts.search, (repository, digest) in self._sizes
-        if origin is None:
+        search, is_named = self._parts.search, (repository, digest) in self._named
+        if self._origin(repository, kind, asker) is None:
             sighting = await search.look_again(digest, is_named=is_named)
         else:
             sighting = await search.look(digest, LIKELY_ENOUGH)
-        if sighting:
-            await access.allow(digest, repository, kind, asker, flagged=sighting.is_private)
         try:
-            return self.remote(await self._lead(digest, repository, sighting, origin))
+            return self.remote(await self._lead(digest, repository, kind, asker, sighting))
         except Unavailable:
-            if sighting or origin is None:
+            if sighting:
                 raise
             # There is nobody else to ask, so one empty answer does not do: those who have it may have been too busy.
             with suppress(BlobNotFound):
                 sighting = await search.look_again(digest, is_named=is_named)
             if not sighting:
                 raise
-        await access.allow(digest, repository, kind, asker, flagged=sighting.is_private)
-        return self.remote(await self._lead(digest, repository, sighting, origin))
+        return self.remote(await self._lead(digest, repository, kind, asker, sighting))
 
     async def _lead(
-        self, digest: Digest, repository: Repository | None, sighting: Sighting, origin: Origin | None
+        self, digest: Digest, repository: Repository | None, kind: Kind, asker: Asker, sighting: Sighting
     ) -> Lead:
-        """Return what a fetch begins with. Asks the registry what nobody else tells; raises Unavailable if that is too much."""
-        access = self._parts.access
-        known_size = self._sizes.get((repository, digest))
+        """Return what a fetch begins with, if asker may have it. Asks the registry what nobody else tells.
+
+        Raises Unavailable if it does not answer either.
+        """
+        access, origin = self._parts.access, self._origin(repository, kind, asker)
+        if sighting:
+            await access.allow(digest, repository, kind, asker, flagged=sighting.is_private)
+        known_size = self._named.get((repository, digest))
         size = sighting.size_by(known_size)
         is_told = size == known_size if known_size is not None else bool(sighting.claims)
         if origin is not None and not is_told:
@@ -123,7 +124,7 @@ class Blobs:
                 if size is None:
                     raise
         elif origin is not None and not sighting:
-            await access.admit(origin.repository, digest, origin.kind, origin.asker)
+            await access.admit(origin.repository, digest, kind, asker)
         if size is None:
             raise BlobNotFound(f"nobody knows how large {digest} is", hint="try again once somebody has all of it")
         return Lead(digest, size, sighting, origin, known_size)

@@ -126,6 +126,7 @@ class Hunt:
     """Whether a dispute is under way, before anything is fetched or beside it."""
     _current: Metainfo | None = None
     _streaming: int = 0
+    """How many are streaming the blob, as the last look has found."""
     _last_chance: bool = False
     _failure: P2PlayerError | None = None
 

@@ -21,6 +21,7 @@ from p2player.pull.access import Access
 from p2player.pull.beliefs import Beliefs
 from p2player.pull.holdings import Holdings, row_of
 from p2player.pull.meaning import Meaning, is_upstream, newest, newest_seeded
+from p2player.pull.search import patiently
 from p2player.store.rows import NameRow
 from p2player.store.store import Store
 from p2player.tasks import Tasks
@@ -241,13 +242,7 @@ class Names:
 
     async def _rows_patiently(self, reference: Reference) -> list[NameRow]:
         """Return the same, where there is no registry to ask: the nodes of a crowd may all be too busy to answer at once."""
-        rows = await self._rows(reference)
-        for pause in _PAUSES:
-            if rows:
-                break
-            await asyncio.sleep(pause)
-            rows = await self._rows(reference)
-        return rows
+        return await patiently(lambda: self._rows(reference), _PAUSES)
 
     def _here(self, reference: Reference) -> NameRow | None:
         """Return what is kept here of a tag, if it is still believed."""

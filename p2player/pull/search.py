@@ -1,8 +1,8 @@
 """Asking the DHT who has a blob, and what they claim its torrent is."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
 from p2player.dht.discovery import Discovery
 from p2player.errors import BlobNotFound
@@ -11,6 +11,8 @@ from p2player.pull.holders import Sighting, sighting_of
 from p2player.pull.journal import Journal
 from p2player.swarm.realm import Realm
 
+T = TypeVar("T")
+
 LIKELY_ENOUGH: Final = 16
 """How many holders to look for at first."""
 LIKELY_ENOUGH_STREAMING: Final = 8
@@ -18,7 +20,7 @@ LIKELY_ENOUGH_STREAMING: Final = 8
 _PAUSES: Final = (0.3,)
 """Seconds before each further look for what may be nowhere: one lost datagram is not taken for an answer."""
 _PAUSES_NAMED: Final = (0.3, 0.6, 1.2, 2.4)
-"""The same for what a manifest names: somebody had it. Busy nodes, as when a crowd begins, may all fail to answer for a second."""
+"""The same for what a manifest or a record names: somebody had it. Busy nodes, as when a crowd begins, may all fail to answer for a second."""
 
 
 class Search:
@@ -44,11 +46,21 @@ class Search:
         return sighting_of([provider for provider in providers if provider.node_id.raw not in bans], self._realms()[0])
 
     async def look_again(self, digest: Digest, *, is_named: bool) -> Sighting:
-        """Return what is said of digest, or raise BlobNotFound if nobody says anything. `is_named`: a manifest here names it."""
-        for pause in (0.0, *(_PAUSES_NAMED if is_named else _PAUSES)):
-            await asyncio.sleep(pause)
-            if sighting := await self.look(digest, LIKELY_ENOUGH):
-                return sighting
+        """Return what is said of digest, or raise BlobNotFound if nobody says anything. `is_named`: somebody had it."""
+        pauses = _PAUSES_NAMED if is_named else _PAUSES
+        if sighting := await patiently(lambda: self.look(digest, LIKELY_ENOUGH), pauses):
+            return sighting
         raise BlobNotFound(
             f"no node announces {digest}", hint="is a node that holds it running? see the cluster with: p2player peers"
         )
+
+
+async def patiently(look: Callable[[], Awaitable[T]], pauses: Iterable[float]) -> T:
+    """Return the first answer that is not empty, asking again after each of these pauses, in seconds; else the last one."""
+    found = await look()
+    for pause in pauses:
+        if found:
+            break
+        await asyncio.sleep(pause)
+        found = await look()
+    return found

@@ -34,7 +34,8 @@ class Heads:
                 continue  # it is behind this node, or has yet to hear that it is
             # Their answers are older than what this node has by now, so of two that are as fast each would seem behind.
             is_before = self._order.rank(head) < self._order.rank(self._me)
-            if standing.offset >= offset + (-_margin(offset) if is_before else 1 if is_stuck else AHEAD):
+            lead = -_margin(offset) if is_before else 1 if is_stuck else AHEAD
+            if standing.offset >= offset + lead:
                 return each
         return None
 

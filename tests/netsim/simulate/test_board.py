@@ -74,6 +74,6 @@ def test_where_all_have_it_whole_who_fetches_it_gets_no_place():
 def test_who_withdraws_is_found_no_more():
     board = Board(0.0, Random(1), 1000)
     board.put(record(1))
-    board.remove(DIGEST, record(1).node_id.raw)
+    board.remove(DIGEST, record(1).public_key)
 
     assert board.some(DIGEST, 5, b"") == []
