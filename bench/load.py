@@ -113,7 +113,7 @@ def _sent(registry: Registry) -> int:
 
 def _open_files_when_calm(pid: int) -> int:
     deadline = time.monotonic() + _CALM_WITHIN
-    while (count := open_files(pid)) != _later(pid):
+    while (count := len(open_files(pid))) != _later(pid):
         if time.monotonic() > deadline:
             raise ProgramError(f"process {pid} opens and closes files with nobody there to serve")
     return count
@@ -121,4 +121,4 @@ def _open_files_when_calm(pid: int) -> int:
 
 def _later(pid: int) -> int:
     time.sleep(_CALM)
-    return open_files(pid)
+    return len(open_files(pid))

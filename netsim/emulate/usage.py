@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,10 @@ def peak_resident(pid: int) -> int:
     return int(match[1]) * 1024 if match else 0
 
 
-def open_files(pid: int) -> int:
-    """Return how many descriptors it has open."""
-    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+def open_files(pid: int) -> list[str]:
+    """Return what each of its descriptors is of (proc(5)): a path, ` (deleted)` behind it if it is no more, `socket:[7]`."""
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since
+            found.append(str(descriptor.readlink()))
+    return found

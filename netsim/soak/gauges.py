@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from types import TracebackType
 from typing import Final, Self
@@ -15,19 +16,26 @@ from netsim.sizes import MIB
 from netsim.soak.member import Member
 from p2player.control.client import ControlClient
 from p2player.errors import P2PlayerError
+from p2player.swarm.settings import FILE_POOL
 
 _EVERY: Final = 3.0
 _PATIENCE: Final = 2.0
+_REMOVED: Final = " (deleted)"  # proc(5)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One node at one moment, in seconds from the beginning. Memory is resident, in bytes."""
+    """One node at one moment, in seconds from the beginning. Memory is resident, in bytes.
+
+    Of the descriptors, those of stored blobs are counted for themselves, and those of files that are no more.
+    """
 
     at: float
     memory: int
-    descriptors: int
     tasks: int
+    descriptors: int
+    blobs_open: int = 0
+    removed_open: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,10 @@ class Bound:
 
 BOUNDS: Final = {
     "memory": Bound(1.1, 16 * MIB),
-    "descriptors": Bound(1.0, 24),
     "tasks": Bound(1.0, 16),
+    "descriptors": Bound(1.0, 24),
+    "blobs_open": Bound(1.0, FILE_POOL + 24),
+    "removed_open": Bound(1.0, 24),
 }
 """For the third and the last quarter of a run; while pulls go on, descriptors and tasks come and go with them."""
 
@@ -65,10 +75,12 @@ class Trend:
 
 
 QUIET: Final = {
-    "descriptors": Bound(1.0, 16),
     "tasks": Bound(1.0, 8),
+    "descriptors": Bound(1.0, 8),
+    "blobs_open": Bound(0.0, FILE_POOL),
+    "removed_open": Bound(0.0, 0),
 }
-"""For when all is quiet again, beside what there was at first."""
+"""For when all is quiet again, beside what there was at first. The store's space is free only if no removed blob is open."""
 
 
 def left_over(before: Sample, after: Sample) -> list[str]:
@@ -96,9 +108,16 @@ def sample(member: Member, began: float) -> Sample | None:
     try:
         count = member.ask(tasks, timeout=_PATIENCE)
         pid = member.daemon.pid
-        return Sample(time.monotonic() - began, resident(pid), open_files(pid), count)
+        return counted(time.monotonic() - began, resident(pid), count, open_files(pid), member.store)
     except (P2PlayerError, ProgramError, TimeoutError, OSError, AttributeError):
         return None  # it was ended in between, or stands still
+
+
+def counted(at: float, memory: int, tasks: int, files: Sequence[str], store: Path) -> Sample:
+    """Return the sample of a node whose store is there and whose descriptors are of these files."""
+    removed = [file for file in files if file.endswith(_REMOVED)]
+    blobs = [file for file in files if Path(file).is_relative_to(store) and not file.endswith(_REMOVED)]
+    return Sample(at, memory, tasks, len(files) - len(blobs) - len(removed), len(blobs), len(removed))
 
 
 class Watch:

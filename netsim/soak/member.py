@@ -27,6 +27,7 @@ class Member:
     def __init__(self, number: int, data_dir: Path, arguments: Sequence[str]) -> None:
         self.number = number
         self.data_dir = data_dir
+        self.store = data_dir / "store"
         self._arguments = arguments
         self._changing = threading.Lock()
         self._daemon: Daemon | None = None
@@ -85,7 +86,7 @@ class Member:
         """
         self.damages += 1
         try:
-            with blob_path(self.data_dir / "store", digest).open("r+b") as file:
+            with blob_path(self.store, digest).open("r+b") as file:
                 middle = file.seek(0, os.SEEK_END) // 2
                 file.seek(middle)
                 byte = file.read(1)

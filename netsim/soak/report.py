@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from netsim.soak.gauges import Sample, Trend
+from netsim.soak.gauges import BOUNDS, Sample, Trend
 from p2player.cli.output import size_text
 from p2player.control.codec import to_json
 
@@ -57,9 +57,7 @@ class Report:
         console.print(actions)
         nodes = Table(
             "node",
-            "memory",
-            "descriptors",
-            "tasks",
+            *(words(gauge) for gauge in BOUNDS),
             title="quiet before, in the third quarter, in the last, quiet after",
         )
         for course in self.courses:
@@ -72,6 +70,11 @@ class Report:
         for text in self.wrong:
             console.print(f"WRONG: {text}", style="red", markup=False, soft_wrap=True)
         console.print("all well" if self.passed else "wrong")
+
+
+def words(gauge: str) -> str:
+    """Return the name of a gauge for a person."""
+    return gauge.replace("_", " ")
 
 
 def _line(course: Course, trend: Trend) -> str:

@@ -15,7 +15,7 @@ from netsim.soak.actions import ACTIONS, Job
 from netsim.soak.clients import Client, RefusedError, WrongError
 from netsim.soak.gauges import Sample, Watch, left_over, sample, trends
 from netsim.soak.member import BusyError, Member
-from netsim.soak.report import Course, Report
+from netsim.soak.report import Course, Report, words
 from netsim.soak.world import World
 from netsim.telling import Tell
 from p2player.errors import P2PlayerError
@@ -96,11 +96,11 @@ def growth(course: Course) -> Iterator[str]:
     """Yield in words what grew."""
     for trend in course.trends:
         if not trend.is_flat:
-            yield f"node {course.number}: {trend.gauge} went from {trend.before:.0f} to {trend.after:.0f}"
+            yield f"node {course.number}: {words(trend.gauge)} went from {trend.before:.0f} to {trend.after:.0f}"
     before, after = course.quiet_before, course.quiet_after
     for gauge in left_over(before, after):
         now, at_first = getattr(after, gauge), getattr(before, gauge)
-        yield f"node {course.number}: {now} {gauge} when all is quiet, {at_first} at first"
+        yield f"node {course.number}: {now} {words(gauge)} when all is quiet, {at_first} at first"
 
 
 def _quiet_sample(member: Member) -> Sample:

@@ -8,6 +8,9 @@ import libtorrent as lt
 _PREFIX = b"-P2-"
 _ID_BYTES = 12
 
+FILE_POOL = 40
+"""So many of the blobs that it has served libtorrent keeps open at most, however many there are."""
+
 
 def peer_fingerprint(node_id: bytes) -> str:
     """Return the 20-character BitTorrent peer id of a node, from which `node_of` gets (part of) its id again."""
@@ -78,6 +81,7 @@ def session_params(host: str, port: int, node_id: bytes, *, tls: bool = False) -
         "hashing_threads": 2,
         "aio_threads": 4,
         "max_queued_disk_bytes": 32 * 1024 * 1024,
+        "file_pool_size": FILE_POOL,
         # Nothing is rotated: every torrent is always active.
         "active_limit": -1,
         "active_seeds": -1,

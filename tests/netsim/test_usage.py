@@ -20,8 +20,10 @@ def test_the_peak_remembers_what_was_given_back():
         process.stdin.close()
 
 
-def test_open_files_are_counted(tmp_path):
-    before = open_files(os.getpid())
-    with (tmp_path / "file").open("w"):
-        assert open_files(os.getpid()) == before + 1
-    assert open_files(os.getpid()) == before
+def test_open_files_are_told_by_path_and_those_that_are_gone_as_gone(tmp_path):
+    file = tmp_path / "file"
+    with file.open("w"):
+        assert str(file) in open_files(os.getpid())
+        file.unlink()
+        assert f"{file} (deleted)" in open_files(os.getpid())
+    assert not [path for path in open_files(os.getpid()) if str(file) in path]

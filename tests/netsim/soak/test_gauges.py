@@ -1,14 +1,17 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.soak.gauges import BOUNDS, Sample, left_over, trends
+from netsim.soak.gauges import BOUNDS, Sample, counted, left_over, trends
+from p2player.swarm.settings import FILE_POOL
 
 MIB = 1 << 20
 
 
 def samples(memory_of):
-    return [Sample(at, memory_of(at), 20, 8) for at in range(100)]
+    return [Sample(at, memory_of(at), 8, 20) for at in range(100)]
 
 
 def trend_of(found, gauge):
@@ -29,7 +32,7 @@ def test_memory_that_goes_on_growing_is_not_flat():
 
 @given(st.floats(1, 1e6), st.integers(0, 1 << 40))
 def test_what_stays_the_same_is_flat(end, memory):
-    found = list(trends([Sample(end * part / 9, memory, 20, 8) for part in range(10)], end))
+    found = list(trends([Sample(end * part / 9, memory, 8, 20) for part in range(10)], end))
     assert len(found) == len(BOUNDS)
     assert all(trend.is_flat for trend in found)
 
@@ -51,6 +54,22 @@ def test_a_bound_is_what_may_be_added_at_most():
 
 
 def test_a_node_that_is_quiet_may_have_a_few_more_of_all_and_any_memory():
-    before = Sample(0, 50 * MIB, 20, 8)
-    assert not left_over(before, Sample(99, 900 * MIB, 36, 16))
-    assert left_over(before, Sample(99, 50 * MIB, 37, 17)) == ["descriptors", "tasks"]
+    before = Sample(0, 50 * MIB, 8, 20)
+    assert not left_over(before, Sample(99, 900 * MIB, 16, 28))
+    assert left_over(before, Sample(99, 50 * MIB, 17, 29)) == ["tasks", "descriptors"]
+
+
+def test_a_node_that_is_quiet_may_have_as_many_blobs_open_as_libtorrent_keeps_and_none_that_is_removed():
+    before = Sample(0, 50 * MIB, 8, 20, blobs_open=3)
+    assert not left_over(before, Sample(99, 50 * MIB, 8, 20, blobs_open=FILE_POOL))
+    assert left_over(before, Sample(99, 50 * MIB, 8, 20, blobs_open=FILE_POOL + 1, removed_open=1)) == [
+        "blobs_open",
+        "removed_open",
+    ]
+
+
+def test_descriptors_of_blobs_and_of_removed_files_are_counted_for_themselves():
+    files = ["socket:[7]", "/data/lock", "/data/store/blobs/sha256/ab", "/data/store/blobs/sha256/cd (deleted)"]
+    assert counted(1.0, 50 * MIB, 8, files, Path("/data/store")) == Sample(
+        1.0, 50 * MIB, 8, 2, blobs_open=1, removed_open=1
+    )

@@ -8,7 +8,7 @@ from netsim.soak.gauges import Sample, Trend
 from netsim.soak.report import Course, Report
 from netsim.soak.run import growth
 
-BEFORE = Sample(0, 50 << 20, 20, 8)
+BEFORE = Sample(0, 50 << 20, 8, 20)
 
 
 def course(after, *trends):
@@ -16,14 +16,16 @@ def course(after, *trends):
 
 
 def test_a_node_that_is_as_it_was_has_not_grown():
-    assert not list(growth(course(Sample(99, 80 << 20, 22, 9))))
+    assert not list(growth(course(Sample(99, 80 << 20, 9, 22))))
 
 
 def test_what_is_left_when_all_is_quiet_is_growth():
-    (text,) = growth(course(Sample(99, 80 << 20, 200, 9)))
+    (text,) = growth(course(Sample(99, 80 << 20, 9, 200)))
     assert "200 descriptors" in text
-    (text,) = growth(course(Sample(99, 80 << 20, 20, 90)))
+    (text,) = growth(course(Sample(99, 80 << 20, 90, 20)))
     assert "90 tasks" in text
+    (text,) = growth(course(Sample(99, 80 << 20, 9, 20, removed_open=1)))
+    assert "1 removed open" in text
 
 
 def test_what_grows_in_the_second_half_is_growth():
