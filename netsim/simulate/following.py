@@ -18,7 +18,8 @@ from p2player.errors import P2PlayerError, PeerUnreachable, Unavailable
 from p2player.peer.relay import Elsewhere, Relay
 from p2player.peer.standing import Neighbour, Place, Standing
 from p2player.pull.chain.asking import ANSWER_WITHIN
-from p2player.pull.chain.course import Ask, Command, Course, Fail, Follow, GoUpstream
+from p2player.pull.chain.commands import Ask, Command, Fail, Follow, GoUpstream
+from p2player.pull.chain.course import Course
 from p2player.pull.holders import Holder
 
 CONNECT_WITHIN: Final = 3.0
@@ -42,7 +43,7 @@ class Following:
         self._alone = alone
         self._on_end = on_end
         self.copy = world.copies.at(member.number, blob.number)
-        self._course = Course(blob.digest, member.node_id, has_origin, world.now())
+        self._course = Course(blob.digest, member.node_id, has_origin=has_origin, now=world.now())
         self._has_begun = False
         self._waiting: list[Holder] = []
         self._try = 0

@@ -15,7 +15,7 @@ from p2player.peer.protocol import (
     OFFSET_HEADER,
     SIZE_HEADER,
 )
-from p2player.peer.shape import NO_SOURCE
+from p2player.peer.shape import NO_SOURCE, most_followers
 
 MOST_BEFORE: Final = 3
 """How many of those before it a node names: so many neighbours of a chain may fail at once, and who is behind them knows the next."""
@@ -101,6 +101,11 @@ class Standing(NamedTuple):
     def is_whole(self) -> bool:
         """Whether all of it is there, and was right."""
         return self.offset == self.size
+
+    @property
+    def most_followers(self) -> int:
+        """How many may follow it in its place."""
+        return most_followers(self.place.depth, self.size)
 
     def to_headers(self) -> dict[str, str]:
         """Return the headers that `of` reads."""

@@ -11,7 +11,8 @@ from p2player.errors import NotAllowed, NotFound, P2PlayerError, Unavailable
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import SMALL_BLOB
 from p2player.pull.attempt import Attempt
-from p2player.pull.chain.streaming import Resume, StreamAttempt
+from p2player.pull.chain.resume import Resume
+from p2player.pull.chain.streaming import StreamAttempt
 from p2player.pull.holders import Claim, Holder, Lead, Origin
 from p2player.pull.liars import Liars
 from p2player.pull.parts import Parts

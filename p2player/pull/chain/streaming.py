@@ -9,23 +9,27 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Container, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
 
 from p2player.errors import DigestMismatch, NotAllowed, NotFound, P2PlayerError, TransferStalled, Unavailable
 from p2player.peer.client import SentOn
 from p2player.peer.identity import NodeId
-from p2player.peer.relay import Elsewhere
 from p2player.peer.segments import start_of
 from p2player.peer.standing import Neighbour, Standing
 from p2player.pull.access import Access
-from p2player.pull.chain.comparing import BLOCK, Samples, Warnings
-from p2player.pull.chain.course import ASK_AT_ONCE, Ask, Command, Course, Fail, Follow, GoUpstream
+from p2player.pull.chain import events
+from p2player.pull.chain.commands import Ask, Command, Fail, Follow, GoUpstream
+from p2player.pull.chain.comparing import BLOCK
+from p2player.pull.chain.course import Course
+from p2player.pull.chain.doubts import Doubts
+from p2player.pull.chain.events import Event
 from p2player.pull.chain.growing import Growing
 from p2player.pull.chain.incoming import Front
 from p2player.pull.chain.others import SHUN_SILENT
+from p2player.pull.chain.questions import ASK_AT_ONCE
 from p2player.pull.chain.relays import Relays
+from p2player.pull.chain.resume import Resume
 from p2player.pull.chain.sources import Followable, Forged, NotBelieved, Sources, TooManySigners
 from p2player.pull.chain.trust import Trust
 from p2player.pull.holders import Holder, Lead
@@ -38,68 +42,6 @@ from p2player.tasks import Tasks
 from p2player.upstream.port import UPSTREAM
 
 _TICK = 0.25  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class _Sighted:
-    holders: tuple[Holder, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    node: NodeId
-    standing: Standing | None
-
-
-@dataclass(frozen=True, slots=True)
-class _LetIn:
-    pump: object
-    standing: Standing
-
-
-@dataclass(frozen=True, slots=True)
-class _SentOn:
-    pump: object
-    instead: Elsewhere
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    pump: object
-    error: Exception | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Warned:
-    """A node says that a block is not what the registry has."""
-
-    by: Neighbour
-    wrong: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Spoilt:
-    """From this block on, what came is not what the registry has; `next` is what to begin with behind what is right."""
-
-    wrong: int
-    next: Follow | GoUpstream | None
-
-
-_Event = _Sighted | _Answered | _LetIn | _SentOn | _Ended | _Warned | _Spoilt
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """What another attempt begins with once one has failed because of what others sent. Whoever takes it discards its front."""
-
-    front: Front | None
-    """What is right of it, if anything is."""
-    known: tuple[Neighbour, ...]
-    """The others who fetch the blob, at addresses from their records."""
-    wrong: int
-    """The first block that was wrong here, and may be at the others."""
-    next: Follow | GoUpstream | None = None
-    """What to do first: whoever finds out goes to the registry, and those it tells follow. None: ask the others."""
 
 
 class StreamAttempt:
@@ -144,26 +86,34 @@ class StreamAttempt:
         self._sources = Sources(
             lead, self._growing, self._incoming, access=access, peers=peers, trust=trust, avoided=avoided
         )
-        self._incoming.on_warning = lambda by, wrong: self._events.put_nowait(_Warned(by, wrong))
+        self._incoming.on_warning = lambda by, wrong: self._events.put_nowait(events.Warned(by, wrong))
         self.resume: Resume | None = None
         """What another attempt can begin with, once this one has failed."""
-        self._course = Course(lead.digest, me, lead.origin is not None, self._now())
-        self._events: asyncio.Queue[_Event] = asyncio.Queue()
+        self._course = Course(lead.digest, me, has_origin=lead.origin is not None, now=self._now())
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._tasks = Tasks(f"stream {lead.digest.short}")
         self._pump: asyncio.Task[None] | None = None
-        self._samples = Samples(lead.digest, lead.size, me, start=front.length)
-        self._warnings = Warnings(self._now, {resume.wrong} if resume else set())
-        self._is_comparing = False
-        self._whole = frozenset(holder.node for holder in lead.sighting.whole if holder.node)
-        """Those that say they have all of it, and may have made it up."""
-        self._is_sampled = lead.origin is not None and not trust.needs_no_proof(self._whole)
+        self._doubts = Doubts(
+            lead,
+            me,
+            self._growing,
+            self._incoming,
+            self._sources,
+            trust=trust,
+            resume=resume,
+            tasks=self._tasks,
+            now=self._now,
+            spoilt=lambda wrong, following: self._events.put_nowait(events.Spoilt(wrong, following)),
+            distrust=self._course.distrust,
+            note=self._note,
+        )
         self._recorded: set[Neighbour] = set(resume.known) if resume else set()
         """Those whose address stands in a record that they have signed."""
 
     def connect(self, holders: Sequence[Holder]) -> None:
         """Follow one of these, should it be further ahead."""
         if not self._alone:
-            self._events.put_nowait(_Sighted(tuple(holders)))
+            self._events.put_nowait(events.Sighted(tuple(holders)))
 
     def progress(self) -> Progress:
         """Return how far it is, and how much came from whom; the registry counts as `upstream`."""
@@ -260,8 +210,9 @@ class StreamAttempt:
             if self._growing.offset > offset:
                 offset = self._growing.offset
                 self._course.moved(self._incoming.boundary, self._now())
-                self._sample()
-                self._heed()
+                if self.is_following:
+                    self._doubts.sample(self._course.known.keys())
+                self._doubts.heed()
             commands = await self._take(event) if event else self._course.tick(self._now())
 
     async def _begin(self) -> list[Command]:
@@ -274,26 +225,25 @@ class StreamAttempt:
         others = await self._enter()
         return self._sighted(() if self._alone else others)
 
-    async def _take(self, event: _Event) -> list[Command]:
+    async def _take(self, event: Event) -> list[Command]:
         now = self._now()
         match event:
-            case _Sighted(holders):
+            case events.Sighted(holders):
                 return self._sighted(holders)
-            case _Answered(node, standing):
+            case events.Answered(node, standing):
                 return self._course.answered(node, standing, now)
-            case _LetIn(pump, standing) if pump is self._pump:
+            case events.LetIn(pump, standing) if pump is self._pump:
                 self._course.let_in(standing, now)
-            case _SentOn(pump, instead) if pump is self._pump:
+            case events.SentOn(pump, instead) if pump is self._pump:
                 believed = [each for each in instead.neighbours if self._sources.believes(each.node)]
                 return self._course.sent_on(believed, instead.depth, now)
-            case _Ended(pump, error) if pump is self._pump and self._growing.offset < self.size:
+            case events.Ended(pump, error) if pump is self._pump and self._growing.offset < self.size:
                 return await self._ended(error)
-            case _Warned(by, wrong):
-                self._warnings.add(by, wrong)
-                self._heed()
+            case events.Warned(by, wrong):
+                self._doubts.warned(by, wrong)
                 # It is about to begin anew behind what is right: if it goes to the registry, not both have to.
                 return self._course.sighted([by], now) if self._resume and self._sources.believes(by.node) else []
-            case _Spoilt(wrong, following):
+            case events.Spoilt(wrong, following):
                 self._give_up(wrong, following)
             case _:
                 pass  # from a source that was left before
@@ -380,70 +330,25 @@ class StreamAttempt:
             await asyncio.wait({pump})
 
     def _let_in(self, standing: Standing) -> None:
-        self._events.put_nowait(_LetIn(asyncio.current_task(), standing))
+        self._events.put_nowait(events.LetIn(asyncio.current_task(), standing))
 
     async def _run_pump(self, take: Callable[[], Awaitable[None]]) -> None:
         pump = asyncio.current_task()
         try:
             await take()
         except SentOn as answer:
-            self._events.put_nowait(_SentOn(pump, answer.instead))
+            self._events.put_nowait(events.SentOn(pump, answer.instead))
         except Exception as error:  # noqa: BLE001  (`_take` tells what the source is to blame for, and raises the rest)
-            self._events.put_nowait(_Ended(pump, error))
+            self._events.put_nowait(events.Ended(pump, error))
         else:
-            self._events.put_nowait(_Ended(pump, None))
+            self._events.put_nowait(events.Ended(pump, None))
 
     async def _ask(self, neighbour: Neighbour) -> None:
-        here = start_of(self._growing.offset, self.size)
-        standing = await self._sources.standing(neighbour, here)
-        self._events.put_nowait(_Answered(neighbour.node, standing))
-        if here and standing and standing.front and standing.front != self._growing.front(here):
-            self._note(f"{neighbour.node.short} has other bytes: asking the registry whose are right")
-            await self._find_out(partial(self._sources.compare, neighbour, here), None, neighbour.node)
-
-    def _sample(self) -> None:
-        """Compare a block with the registry's, if that is due, and it did not come from there."""
-        if self._is_sampled and self.is_following:
-            block = self._samples.due(self._incoming.boundary, self._course.known.keys() - self._whole)
-            if block is not None:
-                self._tasks.spawn(self._find_out(partial(self._sources.sample, block), GoUpstream()), "sample")
-
-    async def _find_out(
-        self, ask: Callable[[], Awaitable[int | None]], following: GoUpstream | None, other: NodeId | None = None
-    ) -> None:
-        """Give up what is here from the block on that ask returns; if that is None, the other node is wrong."""
-        if self._is_comparing:
-            return
-        self._is_comparing = True
-        try:
-            wrong = await ask()
-        except P2PlayerError as error:
-            self._note(f"the registry does not tell: {error}")
-            if self._whole:
-                self._is_sampled = False  # it may never have had what others have
-        else:
-            if wrong is not None:
-                self._events.put_nowait(_Spoilt(wrong, following))
-            elif other is not None:
-                self._course.distrust(other)
-        finally:
-            self._is_comparing = False
-
-    def _heed(self) -> None:
-        """Look at a block of which another node says that it is wrong, once it has come here from others too."""
-        if self._lead.origin is not None and (warning := self._warnings.due(self._incoming.has_received)):
-            self._tasks.spawn(self._check(*warning), "check")
-
-    async def _check(self, by: Neighbour, wrong: int) -> None:
-        try:
-            is_right = await self._sources.is_right(wrong)
-        except P2PlayerError as error:
-            self._note(f"the registry does not tell: {error}")
-            is_right = True
-        self._warnings.looked_at(is_right=is_right)
-        if not is_right:
-            self._note(f"{by.node.short} says that byte {wrong} is wrong, and so does the registry")
-            self._events.put_nowait(_Spoilt(wrong, Follow(by)))
+        stop = self._doubts.compared
+        standing = await self._sources.standing(neighbour, stop)
+        self._events.put_nowait(events.Answered(neighbour.node, standing))
+        if standing:
+            await self._doubts.compare(neighbour, standing.front, stop)
 
     def _fail(self, error: BaseException) -> None:
         reason = error if isinstance(error, Exception) else TransferStalled(f"{self._lead.digest} was given up")

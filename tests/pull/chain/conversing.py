@@ -4,9 +4,7 @@ from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
 from p2player.peer.shape import NO_SOURCE
 from p2player.peer.standing import Neighbour, Place, Standing
-from p2player.pull.chain.course import (
-    Course,
-)
+from p2player.pull.chain.course import Course
 from p2player.pull.chain.order import Order
 
 DIGEST = Digest.of(b"blob")

@@ -7,22 +7,14 @@ from hypothesis import strategies as st
 
 from p2player.errors import PeerUnreachable, TransferStalled, UpstreamUnreachable
 from p2player.pull.chain.asking import ANSWER_WITHIN
-from p2player.pull.chain.course import (
-    CROWD,
-    WEIGH,
-    Ask,
-    Fail,
-    Follow,
-    GoUpstream,
-)
-from p2player.pull.chain.order import Order
+from p2player.pull.chain.commands import Ask, Fail, Follow, GoUpstream
+from p2player.pull.chain.course import WEIGH
 from p2player.pull.chain.patience import (
     GIVE_UP,
     STALLED,
     WITHOUT_REGISTRY,
 )
 from tests.pull.chain.conversing import (
-    DIGEST,
     FIRST,
     FOURTH,
     SECOND,
@@ -37,41 +29,6 @@ from tests.pull.chain.conversing import (
 
 def test_who_is_alone_goes_to_the_registry():
     assert course(FIRST).sighted([], 0.0) == [GoUpstream()]
-
-
-def test_of_those_who_begin_at_once_one_goes_and_each_other_follows_the_one_before():
-    start = at(0)
-    assert begun(FIRST, {SECOND: start, THIRD: start})[1] == [GoUpstream()]
-    assert begun(SECOND, {FIRST: start, THIRD: start})[1] == [Follow(FIRST)]
-    assert begun(THIRD, {FIRST: start, SECOND: start})[1] == [Follow(SECOND)]
-
-
-def test_who_is_under_way_is_followed_whatever_its_rank():
-    assert begun(FIRST, {FOURTH: at(1000, depth=0)})[1] == [Follow(FOURTH)]
-    assert begun(FIRST, {FOURTH: at(0, depth=0)})[1] == [Follow(FOURTH)]
-
-
-def test_one_that_nobody_follows_is_followed_first():
-    heard = {FIRST: at(3000, depth=0, followers=1), SECOND: at(1000, depth=1)}
-    assert begun(THIRD, heard)[1] == [Follow(SECOND)]
-
-
-def test_of_many_each_asks_the_one_at_the_front_for_its_place_and_of_few_the_one_before():
-    for crowd, is_many in ((CROWD, True), (CROWD - 1, False)):
-        others = [neighbour(number) for number in range(10, 10 + crowd)]
-        me = neighbour(200)
-        first = min(others, key=lambda it: Order(DIGEST, it.node).rank(it.node))
-        _, commands = begun(me, dict.fromkeys(others, at(1000, depth=5)) | {first: at(1000, depth=4, followers=1)})
-        assert (commands == [Follow(first)]) == is_many
-
-
-def test_of_many_who_has_had_a_place_already_takes_one_that_is_free():
-    others = {neighbour(number): at(2000, depth=0, followers=1) for number in range(10, 10 + CROWD)}
-    course_ = course(neighbour(200))
-    course_.moved(1000, 0.0)
-    course_.sighted([*others, FIRST], 0.0)
-    course_.answered(FIRST.node, at(2000, depth=9), 0.0)
-    assert [course_.answered(each.node, standing, 0.0) for each, standing in others.items()][-1] == [Follow(FIRST)]
 
 
 def test_who_is_sent_on_goes_to_the_end_of_the_chain():

@@ -2,13 +2,8 @@
 
 from p2player.peer.shape import NO_SOURCE
 from p2player.pull.chain.asking import ANSWER_WITHIN
-from p2player.pull.chain.course import (
-    UNPLACED,
-    Ask,
-    Fail,
-    Follow,
-    GoUpstream,
-)
+from p2player.pull.chain.commands import Ask, Fail, Follow, GoUpstream
+from p2player.pull.chain.course import UNPLACED
 from p2player.pull.chain.patience import (
     GIVE_UP,
     HOP,

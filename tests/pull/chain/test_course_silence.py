@@ -3,12 +3,8 @@
 from p2player.errors import PeerUnreachable
 from p2player.peer.shape import trunk
 from p2player.pull.chain.asking import ANSWER_WITHIN, GRACE, TIMES_SLOWEST
-from p2player.pull.chain.course import (
-    SETTLED,
-    Ask,
-    Follow,
-    GoUpstream,
-)
+from p2player.pull.chain.commands import Ask, Follow, GoUpstream
+from p2player.pull.chain.course import SETTLED
 from p2player.pull.chain.patience import (
     STALLED,
     SUSPECT,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from p2player.pull.chain.course import LOOK_BACK, Ask, Follow, GoUpstream
+from p2player.pull.chain.commands import Ask, Follow, GoUpstream
+from p2player.pull.chain.course import LOOK_BACK
 from p2player.pull.chain.heads import AHEAD
 from p2player.pull.chain.patience import STALLED, TAKE_OVER_FROM_HEAD
 from tests.pull.chain.conversing import FIRST, FOURTH, SECOND, THIRD, at, begun, course

@@ -1,13 +1,9 @@
 """A source that falls behind others: who leaves it, and for whom."""
 
 from p2player.peer.shape import trunk
-from p2player.pull.chain.course import (
-    COMPARE,
-    LAG_BYTES,
-    WEIGH,
-    Ask,
-    Follow,
-)
+from p2player.pull.chain.commands import Ask, Follow
+from p2player.pull.chain.course import COMPARE, WEIGH
+from p2player.pull.chain.lag import LAG_BYTES
 from p2player.pull.chain.patience import (
     STALLED,
 )
