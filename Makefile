@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 # What runs against the clock is tried up to twice more when it fails, and then shown as a rerun (tests/conftest.py).
 # A worker that crashes ends the run: pytest-xdist waits for ever for what was left of its group (a restarted worker gets none).
 test: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0
+	$(VENV)/bin/python -m pytest -n 3 --dist loadgroup --max-worker-restart 0
 
 # What each fault costs in each stage of a pull on each machine, and the end-to-end tests that `make test` leaves out: large images, and
 # the runtimes that others stand for. Needs root, and twenty minutes.
