@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from p2player.errors import InvalidConfig
 from p2player.peer.tlsfiles import TlsFiles
-from p2player.pull.publishers import Rule, read_publishers
+from p2player.pull.naming.publishers import Rule, read_publishers
 from p2player.runtime.containerd import read_roots
 from p2player.upstream.reading import merged, read_path, read_switch, read_text, read_upstreams
 from p2player.upstream.settings import UpstreamSettings

@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from p2player.pull.holders import Claim
+from p2player.pull.fetch.holders import Claim
 from tests.wrongbytes import WrongBytes
 
 HERE = Path(__file__).parent

@@ -20,7 +20,7 @@ from p2player.oci.manifest import Document
 from p2player.oci.reference import Reference
 from p2player.peer import rotation
 from p2player.pull.events import PullResult
-from p2player.pull.publishers import Pattern, Rule
+from p2player.pull.naming.publishers import Pattern, Rule
 from tests.wrongbytes import require_same
 
 APP = Reference.parse("app:1")

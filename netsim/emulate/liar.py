@@ -15,7 +15,7 @@ from p2player.cli import main
 from p2player.dht.node import DhtNode
 from p2player.oci.digest import Digest
 from p2player.peer.evidence import seal_piece
-from p2player.pull.witness import Witness
+from p2player.pull.integrity.witness import Witness
 from p2player.store.hashing import hash_file
 from p2player.store.merkle import piece_length
 from p2player.swarm.metainfo import Metainfo

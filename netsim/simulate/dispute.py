@@ -1,11 +1,11 @@
-"""What comes of claims that contradict each other: who can show its claim shows it, as in `pull.settling`."""
+"""What comes of claims that contradict each other: who can show its claim shows it, as in `pull.integrity.settling`."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netsim.simulate.world import Blob, World
-from p2player.pull.dispute import Standing, Verdict
-from p2player.pull.holders import Claim
+from p2player.pull.fetch.holders import Claim
+from p2player.pull.integrity.dispute import Standing, Verdict
 
 if TYPE_CHECKING:
     from p2player.peer.identity import NodeId

@@ -20,7 +20,7 @@ from p2player.peer.standing import Neighbour, Place, Standing
 from p2player.pull.chain.asking import ANSWER_WITHIN
 from p2player.pull.chain.commands import Ask, Command, Fail, Follow, GoUpstream
 from p2player.pull.chain.course import Course
-from p2player.pull.holders import Holder
+from p2player.pull.fetch.holders import Holder
 
 CONNECT_WITHIN: Final = 3.0
 

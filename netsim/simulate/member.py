@@ -10,7 +10,7 @@ from p2player.dht.discovery import Discovery
 from p2player.peer.identity import NodeId
 from p2player.peer.relay import Followers, Relay
 from p2player.peer.standing import Neighbour, Place, Standing
-from p2player.pull.search import Search
+from p2player.pull.fetch.search import Search
 from p2player.tasks import Tasks
 
 if TYPE_CHECKING:

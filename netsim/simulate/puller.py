@@ -1,4 +1,4 @@
-"""One node's fetch of one blob: the real `Hunt` decides, this carries it out in the model, as `pull.flight` does with bytes."""
+"""One node's fetch of one blob: the real `Hunt` decides, this carries it out in the model, as `pull.fetch.flight` does with bytes."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
@@ -13,11 +13,11 @@ from netsim.simulate.world import Blob
 from p2player.errors import BlobNotFound, P2PlayerError, PeerUnreachable, Unavailable
 from p2player.peer.identity import NodeId
 from p2player.peer.protocol import SMALL_BLOB
-from p2player.pull.dispute import Verdict
-from p2player.pull.holders import Claim, Holder, Sighting
-from p2player.pull.hunt import Ban, Begin, Command, Connect, Drop, GiveUp, Hunt, Look, Rescue, Settle, Stream
-from p2player.pull.pace import STEP
-from p2player.pull.search import LIKELY_ENOUGH
+from p2player.pull.fetch.holders import Claim, Holder, Sighting
+from p2player.pull.fetch.hunt import Ban, Begin, Command, Connect, Drop, GiveUp, Hunt, Look, Rescue, Settle, Stream
+from p2player.pull.fetch.pace import STEP
+from p2player.pull.fetch.search import LIKELY_ENOUGH
+from p2player.pull.integrity.dispute import Verdict
 
 _ENTER_SECONDS: Final = 3.0
 
@@ -165,7 +165,7 @@ class Fetch:
         self._spawn(announced, "announce")
 
     def _ask(self, holders: list[Holder], attempt: int) -> None:
-        """Ask one holder after another for a small blob; the last one first, as `pull.small` does."""
+        """Ask one holder after another for a small blob; the last one first, as `pull.fetch.small` does."""
         if attempt != self._attempt or self.landed.done():
             return
         world, me = self._world, self.member.number

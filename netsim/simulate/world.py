@@ -22,7 +22,7 @@ from p2player.swarm.realm import OPEN
 if TYPE_CHECKING:
     from netsim.simulate.member import Member
     from p2player.peer.standing import Neighbour
-    from p2player.pull.holders import Holder
+    from p2player.pull.fetch.holders import Holder
 
 REALM: Final = OPEN
 

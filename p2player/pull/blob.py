@@ -7,12 +7,12 @@ from pathlib import Path
 
 from p2player.errors import DigestMismatch, P2PlayerError, TransferStalled
 from p2player.oci.digest import Digest
-from p2player.pull.attempt import Attempt
 from p2player.pull.chain.streaming import StreamAttempt
-from p2player.pull.filereading import read_file
-from p2player.pull.flight import Flight
-from p2player.pull.flights import Flights
-from p2player.pull.holders import Lead
+from p2player.pull.fetch.attempt import Attempt
+from p2player.pull.fetch.flight import Flight
+from p2player.pull.fetch.flights import Flights
+from p2player.pull.fetch.holders import Lead
+from p2player.pull.held.filereading import read_file
 
 HELD_BACK = 64 * 1024
 """Bytes at the end of what a reader asked for that it gets only after the whole digest has matched."""

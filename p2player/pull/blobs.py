@@ -7,11 +7,11 @@ from p2player.oci.digest import Digest
 from p2player.oci.manifest import MAX_DOCUMENT, Document
 from p2player.oci.reference import Repository
 from p2player.pull.blob import RemoteBlob, StoredFile
-from p2player.pull.flights import Flights
-from p2player.pull.holders import Lead, Origin, Sighting
+from p2player.pull.fetch.flights import Flights
+from p2player.pull.fetch.holders import Lead, Origin, Sighting
+from p2player.pull.fetch.search import LIKELY_ENOUGH
 from p2player.pull.parts import Parts
 from p2player.pull.port import OpenBlob
-from p2player.pull.search import LIKELY_ENOUGH
 from p2player.upstream.port import Asker, Kind
 
 _NAMED_KEPT = 10_000

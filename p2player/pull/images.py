@@ -18,11 +18,11 @@ from p2player.oci.platform import Platform
 from p2player.oci.reference import Reference, Repository
 from p2player.pull.blobs import Blobs
 from p2player.pull.events import BlobProgress, PullResult
-from p2player.pull.flights import Flights
-from p2player.pull.holders import Claim, Holder, Lead, Sighting
-from p2player.pull.holdings import referrers_scope
-from p2player.pull.meaning import is_upstream
-from p2player.pull.names import Names
+from p2player.pull.fetch.flights import Flights
+from p2player.pull.fetch.holders import Claim, Holder, Lead, Sighting
+from p2player.pull.held.holdings import referrers_scope
+from p2player.pull.naming.meaning import is_upstream
+from p2player.pull.naming.names import Names
 from p2player.pull.parts import Parts
 from p2player.pull.port import FoundManifest, OpenBlob
 from p2player.pull.pulling import Pulling

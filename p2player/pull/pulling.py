@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from p2player.oci.digest import Digest
 from p2player.pull.blob import RemoteBlob
 from p2player.pull.events import BlobProgress
-from p2player.pull.flight import Flight
+from p2player.pull.fetch.flight import Flight
 from p2player.pull.port import OpenBlob
 from p2player.tasks import Tasks
 

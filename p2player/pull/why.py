@@ -8,10 +8,10 @@ from p2player.errors import NotFound, P2PlayerError
 from p2player.oci.digest import Digest
 from p2player.oci.reference import Reference, Repository
 from p2player.peer.identity import NodeId
-from p2player.pull.access import Access
+from p2player.pull.access.access import Access
 from p2player.pull.journal import HistoryEntry, Journal
-from p2player.pull.meaning import Meaning
-from p2player.pull.names import Names
+from p2player.pull.naming.meaning import Meaning
+from p2player.pull.naming.names import Names
 from p2player.store.rows import Ban
 from p2player.store.store import Store
 

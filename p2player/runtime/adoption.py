@@ -42,7 +42,7 @@ _ASKED_AT_ONCE: Final = 4
 
 
 class Offers(Protocol):
-    """What `pull.holdings.Holdings` does for the blobs of a store."""
+    """What `pull.held.holdings.Holdings` does for the blobs of a store."""
 
     async def add(self, blobs: Sequence[StoredBlob]) -> None:
         """Seed and announce them."""
@@ -52,7 +52,7 @@ class Offers(Protocol):
 
 
 class Access(Protocol):
-    """What `pull.access.Access` knows of who may have what."""
+    """What `pull.access.access.Access` knows of who may have what."""
 
     async def allow(self, digest: Digest, repository: Repository | None, kind: Kind, asker: Asker) -> None:
         """Raise a P2PlayerError if asker may not have a digest; what is shown to be open to everybody is noted as such."""

@@ -13,7 +13,7 @@ from typing import Final
 from p2player.swarm.port import Address
 
 MAX_STARTS: Final = 4
-"""How often one transfer is begun anew: as long as that takes, nobody gives it up (`pull.pace.GIVE_UP`)."""
+"""How often one transfer is begun anew: as long as that takes, nobody gives it up (`pull.fetch.pace.GIVE_UP`)."""
 
 
 class Ledger:

@@ -11,8 +11,8 @@ import threading
 
 from p2player.cli import main
 from p2player.pull.chain.growing import Growing
-from p2player.pull.holdings import Holdings
-from p2player.pull.search import Search
+from p2player.pull.fetch.search import Search
+from p2player.pull.held.holdings import Holdings
 from p2player.store.layout import Layout
 from p2player.swarm.transfer import LibtorrentTransfer
 

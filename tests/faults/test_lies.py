@@ -63,7 +63,7 @@ ROWS = {
     "DHT that names itself": WORKED_AROUND(liars.SelfishDht),
 }
 """What is not here: liars about roots who speak for them (test_root_liars), wrong segments of what is streamed
-(tests/pull/chain/test_streaming), and tags that mean another image (tests/test_node, tests/pull/test_beliefs)."""
+(tests/pull/chain/test_streaming), and tags that mean another image (tests/test_node, tests/pull/naming/test_beliefs)."""
 
 SHOWN = {"corrupt pieces", "endless blocks", "slow manifest", "other manifest"}
 """Lies that stand for all of them where time is short: two in swarms and two about manifests, of each one that can be proven."""

@@ -22,22 +22,22 @@ from p2player.peer.client import OtherBytes, SentOn
 from p2player.peer.identity import Identity
 from p2player.peer.relay import Followers, Sent
 from p2player.peer.standing import Neighbour
-from p2player.pull.access import Access
-from p2player.pull.beliefs import Beliefs
+from p2player.pull.access.access import Access
+from p2player.pull.access.owners import Owners
 from p2player.pull.chain.relays import Relays
 from p2player.pull.chain.trust import Trust
-from p2player.pull.flights import Flights
-from p2player.pull.holders import Claim, Holder, Lead, Sighting
-from p2player.pull.holdings import Holdings
+from p2player.pull.fetch.flights import Flights
+from p2player.pull.fetch.holders import Claim, Holder, Lead, Sighting
+from p2player.pull.fetch.search import Search
+from p2player.pull.held.holdings import Holdings
+from p2player.pull.held.scrub import Scrub
 from p2player.pull.images import Images
+from p2player.pull.integrity.suspects import Suspects
+from p2player.pull.integrity.witness import Witness
 from p2player.pull.journal import Journal
-from p2player.pull.names import Names
-from p2player.pull.owners import Owners
+from p2player.pull.naming.beliefs import Beliefs
+from p2player.pull.naming.names import Names
 from p2player.pull.parts import Parts
-from p2player.pull.scrub import Scrub
-from p2player.pull.search import Search
-from p2player.pull.suspects import Suspects
-from p2player.pull.witness import Witness
 from p2player.store.merkle import MerkleHasher, piece_length
 from p2player.store.store import Store
 from p2player.swarm.memory import MemoryNet

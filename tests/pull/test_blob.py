@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from p2player.errors import BlobNotFound, DigestMismatch, P2PlayerError, TransferStalled
 from p2player.pull.blob import HELD_BACK, RemoteBlob, StoredFile
-from p2player.pull.holders import Lead, Sighting
+from p2player.pull.fetch.holders import Lead, Sighting
 from p2player.store import states
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from p2player.pull.pace import GIVE_UP, RESCUE
+from p2player.pull.fetch.pace import GIVE_UP, RESCUE
 from p2player.swarm.ledger import MAX_STARTS
 from p2player.swarm.standstill import PATIENCE, STEP, Standstill
 

@@ -17,7 +17,7 @@ from p2player.pull.chain.incoming import Incoming
 from p2player.pull.chain.resume import Resume
 from p2player.pull.chain.sources import Sources
 from p2player.pull.chain.trust import Trust
-from p2player.pull.holders import Lead
+from p2player.pull.fetch.holders import Lead
 from p2player.tasks import Tasks
 
 

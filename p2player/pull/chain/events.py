@@ -9,7 +9,7 @@ from p2player.peer.identity import NodeId
 from p2player.peer.relay import Elsewhere
 from p2player.peer.standing import Neighbour, Standing
 from p2player.pull.chain.commands import Follow, GoUpstream
-from p2player.pull.holders import Holder
+from p2player.pull.fetch.holders import Holder
 
 
 @dataclass(frozen=True, slots=True)

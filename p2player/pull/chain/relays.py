@@ -10,7 +10,7 @@ from p2player.peer.segments import new_run
 from p2player.pull.chain.growing import Growing
 from p2player.pull.chain.incoming import Front, Incoming
 from p2player.pull.chain.whole import WholeRelay
-from p2player.pull.holdings import Holdings
+from p2player.pull.held.holdings import Holdings
 from p2player.store.store import Store
 
 

@@ -13,13 +13,13 @@ from p2player.peer.identity import NodeId
 from p2player.peer.relay import Sent
 from p2player.peer.segments import Segment, SegmentReader, end_of, segment_bytes, start_of
 from p2player.peer.standing import Neighbour, Standing
-from p2player.pull.access import Access
+from p2player.pull.access.access import Access
 from p2player.pull.chain.asking import ANSWER_WITHIN
 from p2player.pull.chain.comparing import BLOCK, first_difference, first_wrong
 from p2player.pull.chain.growing import Growing
 from p2player.pull.chain.incoming import Incoming, Received
 from p2player.pull.chain.trust import Trust
-from p2player.pull.holders import Lead
+from p2player.pull.fetch.holders import Lead
 from p2player.upstream.port import UPSTREAM
 
 MAX_SIGNERS: Final = 8

@@ -17,7 +17,7 @@ from p2player.peer.client import SentOn
 from p2player.peer.identity import NodeId
 from p2player.peer.segments import start_of
 from p2player.peer.standing import Neighbour, Standing
-from p2player.pull.access import Access
+from p2player.pull.access.access import Access
 from p2player.pull.chain import events
 from p2player.pull.chain.commands import Ask, Command, Fail, Follow, GoUpstream
 from p2player.pull.chain.comparing import BLOCK
@@ -32,7 +32,7 @@ from p2player.pull.chain.relays import Relays
 from p2player.pull.chain.resume import Resume
 from p2player.pull.chain.sources import Followable, Forged, NotBelieved, Sources, TooManySigners
 from p2player.pull.chain.trust import Trust
-from p2player.pull.holders import Holder, Lead
+from p2player.pull.fetch.holders import Holder, Lead
 from p2player.pull.journal import Journal
 from p2player.store.hashing import tree_of_file
 from p2player.store.rows import StoredBlob

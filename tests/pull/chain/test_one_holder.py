@@ -11,10 +11,10 @@ from p2player.oci.reference import Repository
 from p2player.peer.evidence import seal_evidence, seal_piece
 from p2player.peer.identity import NodeId
 from p2player.pull.chain.sources import OtherSize
-from p2player.pull.holders import Claim, Holder
-from p2player.pull.hunt import Begin, Drop, Hunt, Stream
-from p2player.pull.pace import GIVE_UP
-from p2player.pull.streams import FAST
+from p2player.pull.fetch.holders import Claim, Holder
+from p2player.pull.fetch.hunt import Begin, Drop, Hunt, Stream
+from p2player.pull.fetch.pace import GIVE_UP
+from p2player.pull.fetch.streams import FAST
 from p2player.store import states
 from p2player.swarm.metainfo import Metainfo
 from p2player.upstream.settings import UpstreamSettings

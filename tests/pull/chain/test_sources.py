@@ -5,7 +5,7 @@ from p2player.peer.identity import NodeId
 from p2player.peer.standing import Neighbour, Place, Standing
 from p2player.pull.chain.sources import Sources
 from p2player.pull.chain.trust import Trust
-from p2player.pull.holders import Lead, Sighting
+from p2player.pull.fetch.holders import Lead, Sighting
 
 HEAD, OTHER, NEAR, MIDDLE, FAR = (NodeId(bytes([number]) * 20) for number in range(1, 6))
 LEAD = Lead(Digest.of(b"blob"), 1000, Sighting())
