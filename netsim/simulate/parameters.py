@@ -13,7 +13,7 @@ class Parameters:
     step: float = 0.02
     """Of the model's time: about what a segment of 128 KiB takes over 50 Mbit/s."""
     tick: float = 0.25
-    """From one look of a fetch at the time until the next, as in pull.flight."""
+    """From one look of a fetch at the time until the next, as in `pull.fetch.flight`."""
     ask_every: float = 0.0
     """How often it is looked over which connections more is to be asked for than is asked for already; 0: in each step."""
     most_peers: int = 4000

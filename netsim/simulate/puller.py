@@ -15,7 +15,7 @@ from p2player.peer.identity import NodeId
 from p2player.peer.protocol import SMALL_BLOB
 from p2player.pull.fetch.holders import Claim, Holder, Sighting
 from p2player.pull.fetch.hunt import Ban, Begin, Command, Connect, Drop, GiveUp, Hunt, Look, Rescue, Settle, Stream
-from p2player.pull.fetch.pace import STEP
+from p2player.pull.fetch.pace import Headway
 from p2player.pull.fetch.search import LIKELY_ENOUGH
 from p2player.pull.integrity.dispute import Verdict
 
@@ -44,7 +44,7 @@ class Fetch:
         self._claim: Claim | None = None
         self._asking = 0
         self._attempt = 0
-        self._progress = 0.0, 0
+        self._headway, self._has_come = Headway(), False
 
     def begin(self, sighting: Sighting) -> None:
         """Begin with what the first look has found."""
@@ -57,14 +57,10 @@ class Fetch:
             return
         if self.following is not None:
             self.following.tick(now)
-        received, done = self._progress
-        now_received, now_done, size = self._measure()
-        if now_received < received:
-            self._progress = received, done = 0.0, 0
-        if now_received - received >= STEP or now_done > done or now_received >= size:
+        if self._headway.is_made(*self._measure(), self.blob.size):
             self._hunt.received(now)
-            self._progress = now_received, now_done
-        is_waiting = self._claim is not None and not self._asking and not any(self._progress)
+            self._has_come = True
+        is_waiting = self._claim is not None and not self._asking and not self._has_come
         self._hunt.is_answered = is_waiting and self._world.swarms.is_answered(self.copy)
         self._hunt.is_following = self.following is not None and self.following.is_following
         self._act(self._hunt.tick(now))
@@ -95,11 +91,13 @@ class Fetch:
             self._world.streams.stop(self.copy)
             self._world.swarms.leave(self.copy)
 
-    def _measure(self) -> tuple[float, int, int]:
+    def _measure(self) -> tuple[int, int]:
+        """Return how many bytes have come, and how much of that is whole: pieces, or bytes once it is all here."""
         if self._claim is not None and not self._asking:
-            swarms = self._world.swarms
-            return swarms.received(self.copy), swarms.pieces(self.copy), self.blob.size
-        return float(self._world.copies.got[self.copy]), 0, self.blob.size
+            received, whole = self._world.swarms.received(self.copy), self._world.swarms.pieces(self.copy)
+        else:
+            received, whole = float(self._world.copies.got[self.copy]), 0
+        return int(received), self.blob.size if received >= self.blob.size else whole
 
     def _found(self, sighting: Sighting) -> None:
         if self.landed.done():
@@ -253,7 +251,7 @@ class Fetch:
             self._world.swarms.leave(self.copy)
         self._world.streams.stop(self.copy)
         self._claim, self._asking = None, 0
-        self._progress = 0.0, 0
+        self._headway, self._has_come = Headway(), False
         self._world.copies.got[self.copy] = 0.0
         self._spawn(self.member.discovery.withdraw(self.blob.digest), "withdraw")
         self._world.drop_followers(self.copy)
