@@ -10,6 +10,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+def loop_time() -> float:
+    """Return the seconds of the running event loop's clock, which does not go back."""
+    return asyncio.get_running_loop().time()
+
+
 class Tasks:
     """The background tasks of one owner, who calls `close` to end them all."""
 

@@ -12,6 +12,7 @@ from p2player.dht.providers import MAX_PROVIDERS_OF_KEY, around, gives_way, in_t
 from p2player.dht.records import NodeAddress, Provider, key_of_digest
 from p2player.oci.digest import Digest
 from p2player.peer.identity import NodeId
+from p2player.tasks import loop_time
 
 _ROUNDS_TO_FIND: Final = 2
 """Questions one after another until a provider is found, in the mean, at 10,000 nodes."""
@@ -74,7 +75,7 @@ class BoardDiscovery:
     async def announce(self, digest: Digest, size: int, root: bytes, *, complete: bool, private: bool = False) -> None:
         """See Discovery."""
         await self._wait(_ROUNDS_TO_STORE)
-        issued = int(asyncio.get_running_loop().time() * 1000)
+        issued = int(loop_time() * 1000)
         expires = issued + PROVIDER_TTL_MS
         key, address = self._public_key, self._address
         self._board.put(Provider(key, digest, size, root, address, complete, issued, expires, private=private))

@@ -9,6 +9,7 @@ from netsim.scenarios.directory import Directory
 from netsim.simulate.cluster import Cluster
 from netsim.simulate.lookups import ROOT, SIZE, Outcome, digest_of, look_up, look_up_all, row, run_in
 from netsim.simulate.node import SimulatedNode
+from p2player.tasks import loop_time
 
 _WEIGHED: Final = 4  # nodes; how much memory one takes differs little from the next
 
@@ -37,7 +38,7 @@ def watch_hot_key(directory: Directory, nodes: int, seed: int) -> tuple[Lookups,
             *(comes(node, turn * directory.seconds / nodes) for turn, node in enumerate(coming))
         )
         sent = cluster.network.bytes - before
-        return row(nodes, 0.0, outcomes), _load(cluster, 1, sent, asyncio.get_running_loop().time())
+        return row(nodes, 0.0, outcomes), _load(cluster, 1, sent, loop_time())
 
     return run_in(directory, scenario, seed)
 
@@ -53,7 +54,7 @@ def watch_many_keys(directory: Directory, nodes: int, seed: int) -> tuple[Lookup
         before = cluster.network.bytes
         outcomes = await look_up_all(cluster, holders, range(nodes), directory.lookups)
         sent = cluster.network.bytes - before
-        return row(nodes, 0.0, outcomes), _load(cluster, directory.keys, sent, asyncio.get_running_loop().time())
+        return row(nodes, 0.0, outcomes), _load(cluster, directory.keys, sent, loop_time())
 
     return run_in(directory, scenario, seed)
 

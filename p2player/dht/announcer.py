@@ -16,6 +16,7 @@ from p2player.dht.schedule import Schedule
 from p2player.dht.storage import NAME_LEASE_MS
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity
+from p2player.tasks import loop_time
 
 PROVIDER_PERIOD: Final = PROVIDER_TTL_MS / 2000
 NAME_PERIOD: Final = NAME_LEASE_MS / 2000
@@ -101,7 +102,7 @@ class Announcer:
 
     def hurry(self) -> None:
         """Place everything again soon: other nodes are the nearest ones now, or this node's address has changed."""
-        self._schedule.hurry(_now(), _HURRIED_RATE)
+        self._schedule.hurry(loop_time(), _HURRIED_RATE)
         self._wake.set()
 
     def clock_jumped(self, by_ms: int) -> None:
@@ -120,7 +121,7 @@ class Announcer:
         """Renew what is due, for ever."""
         while True:
             self._wake.clear()
-            due = self._schedule.pop(_now(), _RENEWED_AT_ONCE)
+            due = self._schedule.pop(loop_time(), _RENEWED_AT_ONCE)
             await asyncio.gather(*map(self._renew, due))
             if not due:
                 with contextlib.suppress(TimeoutError):
@@ -153,8 +154,8 @@ class Announcer:
 
     async def _place(self, record: Provider | NameRecord, also: Iterable[Contact] = ()) -> Placed:
         async with self._places:
-            self._pace = self._pace or TokenBucket(_PLACED, _now())
-            await asyncio.sleep(self._pace.reserve(_now()))
+            self._pace = self._pace or TokenBucket(_PLACED, loop_time())
+            await asyncio.sleep(self._pace.reserve(loop_time()))
             return await self._placement.place(record, also)
 
     def _sign(self, digest: Digest, holding: _Holding, *, withdrawn: bool = False) -> Provider:
@@ -174,9 +175,5 @@ class Announcer:
         )
 
     def _set_due(self, key: Digest | _Name, delay: float) -> None:
-        self._schedule.set(key, _now() + delay)
+        self._schedule.set(key, loop_time() + delay)
         self._wake.set()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -14,6 +14,7 @@ from p2player.dht.protocol import Answered, SealedProtocol
 from p2player.dht.routing import Contact
 from p2player.dht.schedule import Schedule
 from p2player.dht.wire import Address
+from p2player.tasks import loop_time
 
 PAUSES: Final = tuple(float(1 << doubled) for doubled in range(9))
 """Seconds before each knock, 511 in all."""
@@ -72,7 +73,7 @@ class Missing:
     def _wait(self, contact: Contact, knocks: int) -> None:
         self._contacts[contact.address] = (contact, knocks)
         pause = PAUSES[min(knocks, len(PAUSES) - 1)]
-        self._due.set(contact.address, asyncio.get_running_loop().time() + pause)
+        self._due.set(contact.address, loop_time() + pause)
         self._wake.set()
 
     def _forget(self, address: Address) -> None:

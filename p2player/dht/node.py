@@ -44,7 +44,7 @@ from p2player.errors import AddressUnusable
 from p2player.oci.digest import Digest
 from p2player.peer.identity import Identity, NodeId
 from p2player.peer.keyring import Keyring
-from p2player.tasks import Tasks
+from p2player.tasks import Tasks, loop_time
 
 _HOUSEKEEPING_SECONDS: Final = 60.0
 _SAVE_EVERY: Final = 10
@@ -71,7 +71,7 @@ class DhtNode:
         unpack: Unpack = unpack_record,
     ) -> None:
         self._identity = identity
-        self.clock = ClusterClock(now_ms, steady=_steady_time, on_jump=self._clock_jumped)
+        self.clock = ClusterClock(now_ms, steady=loop_time, on_jump=self._clock_jumped)
         self._open_datagrams = open_datagrams
         self._counters: Counter[str] = Counter()
         self._tasks = Tasks("dht")
@@ -280,7 +280,3 @@ class DhtNode:
             async with asyncio.timeout(_TIME_TOLD_WITHIN):
                 await self._heard_of_somebody.wait()
         await self._keeper.take_back()
-
-
-def _steady_time() -> float:
-    return asyncio.get_running_loop().time()

@@ -11,6 +11,7 @@ from yarl import URL
 
 from p2player.errors import AccessDenied, P2PlayerError, RateLimited, UpstreamUnreachable
 from p2player.oci.reference import Repository
+from p2player.tasks import loop_time
 from p2player.upstream.login import Logins, Place, refusal
 from p2player.upstream.port import Asker
 from p2player.upstream.reasons import NoAnswer, reason_of_status
@@ -101,7 +102,7 @@ class Asking:
             response = await self._request(place, question, shown.authorization)
         if response.status in question.fine or (response.status == NOT_FOUND and is_last):
             self._breaker.answered(place.url)
-            self._faithful[place.settings.registry] = (place.url, asyncio.get_running_loop().time() + _FAITHFUL)
+            self._faithful[place.settings.registry] = (place.url, loop_time() + _FAITHFUL)
             return response
         header = ", ".join(response.headers.getall("WWW-Authenticate", []))
         response.release()

@@ -10,7 +10,7 @@ from yarl import URL
 
 from p2player.errors import InvalidManifest
 from p2player.oci.jsonobject import JsonObject
-from p2player.tasks import Tasks
+from p2player.tasks import Tasks, loop_time
 from p2player.upstream.reasons import NoAnswer
 from p2player.upstream.settings import UpstreamSettings
 
@@ -121,7 +121,7 @@ class Tokens:
         return await asyncio.shield(known.token)
 
     async def _fetch(self, request: TokenRequest) -> Token:
-        begun = asyncio.get_running_loop().time()
+        begun = loop_time()
         try:
             token = await self._ask(request)
         except BaseException:

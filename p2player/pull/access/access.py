@@ -29,6 +29,7 @@ from p2player.pull.fetch.holders import Origin
 from p2player.pull.integrity.proof import has_same
 from p2player.store.origins import SEEDED
 from p2player.store.store import Store
+from p2player.tasks import loop_time
 from p2player.upstream.port import Asker, Kind, UpstreamBlob, Upstreams
 from p2player.upstream.settings import UpstreamSettings
 
@@ -66,14 +67,14 @@ class Access:
         Raises what question does; LoginRequired or AccessDenied only if asker is not let in.
         """
         settings, name, known = self._settings(repository), str(repository), self._admissions
-        if known.is_public(name, _now()):
+        if known.is_public(name, loop_time()):
             public = self._stranger(settings)
             try:
                 return Answered(await question(public), public, private=False)
             except NotAllowed:
                 known.doubt(name)  # it has closed, or this node's own credentials are bad
                 if public == "node":
-                    self._bad_until[repository.registry] = _now() + settings.access_ttl
+                    self._bad_until[repository.registry] = loop_time() + settings.access_ttl
         whom = self._whom(settings, asker)
         if whom != "anonymous" and known.is_private(name):
             return await self._ask_as(whom, repository, question)
@@ -85,7 +86,7 @@ class Access:
             if whom == "anonymous":
                 raise self._refused(error, settings) from error
         else:
-            known.opened(name, _now())
+            known.opened(name, loop_time())
             return Answered(value, "anonymous", private=False)
         return await self._ask_as(whom, repository, question)
 
@@ -99,7 +100,7 @@ class Access:
             known.expel(name, whom)
             raise self._refused(error, self._settings(repository)) from error
         known.closed(name)
-        known.admit(name, whom, _now())
+        known.admit(name, whom, loop_time())
         return Answered(value, whom, private=True)
 
     async def admit(self, repository: Repository, target: str | Digest, kind: Kind, asker: Asker) -> Asker:
@@ -192,7 +193,7 @@ class Access:
             return True
         if settings is None or not settings.stale_access:
             return False
-        return self._admissions.admitted(str(repository), self._whom(settings, asker), _now(), STALE_TTL)
+        return self._admissions.admitted(str(repository), self._whom(settings, asker), loop_time(), STALE_TTL)
 
     async def _enter(self, repository: Repository, target: str | Digest, kind: Kind, asker: Asker) -> Answered[bool]:
         """Return who asker is to a repository; `value` tells whether the registry was asked for target just now."""
@@ -200,9 +201,9 @@ class Access:
         whom = self._whom(settings, asker)
         lock = self._locks.setdefault((name, whom), asyncio.Lock())
         async with lock:
-            if self._admissions.is_public(name, _now()):
+            if self._admissions.is_public(name, loop_time()):
                 return Answered(False, self._stranger(settings), private=False)
-            if self._admissions.admitted(name, whom, _now(), settings.access_ttl):
+            if self._admissions.admitted(name, whom, loop_time(), settings.access_ttl):
                 return Answered(False, whom, private=True)
             try:
                 answered = await self.ask(
@@ -231,7 +232,7 @@ class Access:
 
     def _stranger(self, settings: UpstreamSettings) -> Asker:
         """Return in whose name to ask for what is open to everybody: who has an account may often ask more."""
-        usable = _now() >= self._bad_until.get(settings.registry, 0.0)
+        usable = loop_time() >= self._bad_until.get(settings.registry, 0.0)
         return "node" if usable and self.upstreams.has_credentials(settings.registry) else "anonymous"
 
     def _belongs(self, digest: Digest, repository: Repository) -> bool:
@@ -255,7 +256,3 @@ class Access:
             f"{digest} is private, and there is nobody to ask who may have it in {repository}",
             hint=f"configure the registry: p2player serve --upstream {repository.registry}=URL",
         )
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

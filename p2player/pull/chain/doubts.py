@@ -18,7 +18,7 @@ from p2player.pull.chain.resume import Resume
 from p2player.pull.chain.sources import Sources
 from p2player.pull.chain.trust import Trust
 from p2player.pull.fetch.holders import Lead
-from p2player.tasks import Tasks
+from p2player.tasks import Tasks, loop_time
 
 
 class Doubts:
@@ -39,7 +39,6 @@ class Doubts:
         trust: Trust,
         resume: Resume | None,
         tasks: Tasks,
-        now: Callable[[], float],
         spoilt: Callable[[int, Follow | GoUpstream | None], None],
         distrust: Callable[[NodeId], None],
         note: Callable[[str], None],
@@ -57,7 +56,7 @@ class Doubts:
         self._is_sampled = lead.origin is not None and not trust.needs_no_proof(self._whole)
         front = resume.front.length if resume and resume.front else 0
         self._samples = Samples(lead.digest, lead.size, me, start=front)
-        self._warnings = Warnings(now, {resume.wrong} if resume else set())
+        self._warnings = Warnings(loop_time, {resume.wrong} if resume else set())
         self._is_comparing = False
 
     @property

@@ -38,7 +38,7 @@ from p2player.store.hashing import tree_of_file
 from p2player.store.rows import StoredBlob
 from p2player.store.store import Store
 from p2player.swarm.port import Progress
-from p2player.tasks import Tasks
+from p2player.tasks import Tasks, loop_time
 from p2player.upstream.port import UPSTREAM
 
 _TICK = 0.25  # seconds
@@ -89,7 +89,7 @@ class StreamAttempt:
         self._incoming.on_warning = lambda by, wrong: self._events.put_nowait(events.Warned(by, wrong))
         self.resume: Resume | None = None
         """What another attempt can begin with, once this one has failed."""
-        self._course = Course(lead.digest, me, has_origin=lead.origin is not None, now=self._now())
+        self._course = Course(lead.digest, me, has_origin=lead.origin is not None, now=loop_time())
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._tasks = Tasks(f"stream {lead.digest.short}")
         self._pump: asyncio.Task[None] | None = None
@@ -102,7 +102,6 @@ class StreamAttempt:
             trust=trust,
             resume=resume,
             tasks=self._tasks,
-            now=self._now,
             spoilt=lambda wrong, following: self._events.put_nowait(events.Spoilt(wrong, following)),
             distrust=self._course.distrust,
             note=self._note,
@@ -192,7 +191,7 @@ class StreamAttempt:
 
     async def _stream(self) -> None:
         await self._growing.hash_front()
-        self._course.moved(self._incoming.boundary, self._now())
+        self._course.moved(self._incoming.boundary, loop_time())
         if self._resume is None:
             commands = await self._begin()
         else:
@@ -209,11 +208,11 @@ class StreamAttempt:
                 event = None
             if self._growing.offset > offset:
                 offset = self._growing.offset
-                self._course.moved(self._incoming.boundary, self._now())
+                self._course.moved(self._incoming.boundary, loop_time())
                 if self.is_following:
                     self._doubts.sample(self._course.known.keys())
                 self._doubts.heed()
-            commands = await self._take(event) if event else self._course.tick(self._now())
+            commands = await self._take(event) if event else self._course.tick(loop_time())
 
     async def _begin(self) -> list[Command]:
         # Who has all of it knows best who else is at it.
@@ -226,7 +225,7 @@ class StreamAttempt:
         return self._sighted(() if self._alone else others)
 
     async def _take(self, event: Event) -> list[Command]:
-        now = self._now()
+        now = loop_time()
         match event:
             case events.Sighted(holders):
                 return self._sighted(holders)
@@ -253,11 +252,11 @@ class StreamAttempt:
         self._note(f"no more comes: {error}" if error else "no more comes")
         if isinstance(error, NotBelieved):
             # It mostly was lied to as well, and finds that out just now.
-            return self._course.ended(error, self._now(), shun=SHUN_SILENT)
+            return self._course.ended(error, loop_time(), shun=SHUN_SILENT)
         if isinstance(error, Forged | TooManySigners):
             await self._distrust_source(error)
         if error is None or isinstance(error, Unavailable | NotFound | NotAllowed):
-            return self._course.ended(error, self._now())
+            return self._course.ended(error, loop_time())
         raise error
 
     async def _distrust_source(self, error: Forged | TooManySigners) -> None:
@@ -276,8 +275,8 @@ class StreamAttempt:
             for neighbour in random.sample(believed, min(len(believed), ASK_AT_ONCE)):
                 self._tasks.spawn(self._sources.warn(neighbour, resume.wrong), f"warn {neighbour.node.short}")
         if resume.next is not None:
-            return self._course.take_up(resume.next, self._now())
-        return self._course.sighted(believed, self._now())
+            return self._course.take_up(resume.next, loop_time())
+        return self._course.sighted(believed, loop_time())
 
     async def _enter_again(self) -> None:
         try:
@@ -297,7 +296,7 @@ class StreamAttempt:
     def _sighted(self, holders: Sequence[Holder]) -> list[Command]:
         neighbours = [it for holder in holders if (it := holder.neighbour) and self._sources.believes(it.node)]
         self._recorded.update(neighbours)
-        return self._course.sighted(neighbours, self._now())
+        return self._course.sighted(neighbours, loop_time())
 
     async def _carry_out(self, command: Command) -> None:
         match command:
@@ -356,7 +355,3 @@ class StreamAttempt:
 
     def _note(self, what: str) -> None:
         self._journal.add(self._lead.digest, what)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()

@@ -21,7 +21,7 @@ from p2player.pull.integrity.settling import settle
 from p2player.pull.parts import Parts
 from p2player.store import states
 from p2player.store.rows import StoredBlob
-from p2player.tasks import Tasks
+from p2player.tasks import Tasks, loop_time
 from p2player.upstream.port import UPSTREAM
 
 _TICK = 0.25  # seconds
@@ -77,7 +77,7 @@ class Flight:
         self._hunt = Hunt(
             digest,
             frozenset(map(NodeId, parts.store.bans())),
-            self._now(),
+            loop_time(),
             has_origin=lead.origin is not None,
             can_settle=digest.algorithm == states.ALGORITHM and states.usable(),
             known_size=lead.known_size,
@@ -90,7 +90,7 @@ class Flight:
         self._trying: asyncio.Task[None] | None = None
         self._landed: asyncio.Future[StoredBlob] = asyncio.get_running_loop().create_future()
         self._headway = Headway()
-        self._began = self._now()
+        self._began = loop_time()
 
     async def attempt(self, after: Attempt | StreamAttempt | None = None) -> Attempt | StreamAttempt | None:
         """Return the attempt to read along with, a later one than `after`, or None once the blob is in the store.
@@ -136,7 +136,7 @@ class Flight:
     @property
     def seconds(self) -> float:
         """How long it has been under way."""
-        return self._now() - self._began
+        return loop_time() - self._began
 
     def also_from(self, origin: Origin | None) -> None:
         """Take note where the blob can be had as well, should those who had it so far not be enough."""
@@ -188,16 +188,16 @@ class Flight:
             case _Found(sighting):
                 return self._found(sighting)
             case _Settled(verdict, is_final):
-                return self._hunt.settled(verdict, self._now(), is_final=is_final)
+                return self._hunt.settled(verdict, loop_time(), is_final=is_final)
             case _Failed(trying) if trying is not self._trying:
                 return []  # it was dropped before it failed
             case _Doubted(attempt):
                 return self._doubt(attempt)
             case _Failed(_, DigestMismatch() as error):
                 self._note(f"the claim was a lie: {error}")
-                return self._hunt.lied(self._now(), was_relayed=self._attempts.was_relayed)
+                return self._hunt.lied(loop_time(), was_relayed=self._attempts.was_relayed)
             case _Failed(_, (Unavailable() | NotFound() | NotAllowed() | DiskFull()) as error):
-                return self._hunt.failed(error, self._now())
+                return self._hunt.failed(error, loop_time())
             case _Failed(_, error) | _Broke(error):
                 raise error
 
@@ -206,12 +206,12 @@ class Flight:
             return []  # it is over
         self._note("what comes is not what the registry has: asking the registry for it")
         self._attempts.avoid(attempt)
-        return self._hunt.doubted(self._now())
+        return self._hunt.doubted(loop_time())
 
     def _found(self, sighting: Sighting) -> list[Command]:
         if stream := self._attempts.stream:
             stream.connect(sighting.holders)
-        return self._hunt.found(sighting.claims, self._now(), streaming=len(sighting.fetchers))
+        return self._hunt.found(sighting.claims, loop_time(), streaming=len(sighting.fetchers))
 
     async def _carry_out(self, command: Command) -> None:
         match command:
@@ -252,12 +252,12 @@ class Flight:
         self._heed_bans()
         progress = self._attempts.progress()
         if self._headway.is_made(progress.received, progress.done, self.size):
-            self._hunt.received(self._now())
+            self._hunt.received(loop_time())
         self._hunt.is_answered = progress.connected > 0
         stream = self._attempts.stream
         self._hunt.is_following = stream is not None and stream.is_following
-        commands = self._hunt.streamed(progress.done, self._now(), is_alone=stream.is_alone) if stream else []
-        return [*commands, *self._hunt.tick(self._now())]
+        commands = self._hunt.streamed(progress.done, loop_time(), is_alone=stream.is_alone) if stream else []
+        return [*commands, *self._hunt.tick(loop_time())]
 
     def _spawn(self, doing: Coroutine[Any, Any, _Event], name: str) -> asyncio.Task[None]:
         return self._tasks.spawn(self._tell(doing), name)
@@ -290,10 +290,6 @@ class Flight:
         await self._liars.find(blob, self._hunt.claims)
         self._note(f"landed after {self.seconds:.2f} s")
         return _Landed(blob)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 def _names(holders: Sequence[Holder]) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 from p2player.oci.digest import Digest
 from p2player.store.rows import StoredBlob
 from p2player.store.store import Store
+from p2player.tasks import loop_time
 
 log = logging.getLogger(__name__)
 
@@ -63,13 +64,13 @@ class Scrub:
                 if not due:
                     continue
                 blob = due[0]
-            began = _now()
+            began = loop_time()
             await self._check(blob)
             self._queued.discard(blob)
-            pause = max(QUIET, _SHARE * (_now() - began))
+            pause = max(QUIET, _SHARE * (loop_time() - began))
 
     async def _check(self, blob: StoredBlob) -> None:
-        self._hashed[blob] = _now()
+        self._hashed[blob] = loop_time()
         try:
             checked = await asyncio.to_thread(self._store.check, blob)
         except Exception as error:  # noqa: BLE001  (a disk fails in many ways, and the next blob may lie on a good part of it)
@@ -83,8 +84,4 @@ class Scrub:
             await self._drop([blob])
 
     def _is_fresh(self, blob: StoredBlob, seconds: float) -> bool:
-        return _now() - self._hashed.get(blob, -ROUND) < seconds
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+        return loop_time() - self._hashed.get(blob, -ROUND) < seconds

@@ -11,7 +11,7 @@ from p2player.peer.evidence import Evidence, open_evidence, open_piece
 from p2player.pull.fetch.holders import Claim
 from p2player.pull.integrity.dispute import AskEvidence, AskPiece, Dispute, Question, Verdict
 from p2player.store.merkle import piece_length
-from p2player.tasks import Tasks
+from p2player.tasks import Tasks, loop_time
 
 _ANSWER_SECONDS: Final = 2.0
 """How long a node may take for an answer, beside the time for the bytes."""
@@ -33,14 +33,14 @@ async def settle(
     dispute = Dispute(claims)
     tasks = Tasks(f"settle {digest.short}")
     pending: dict[asyncio.Task[Evidence | bool | None], Question] = {}
-    began = asyncio.get_running_loop().time()
+    began = loop_time()
     reading = max(claim.metainfo.size for claim in claims) / _HASTE_BYTES
     haste: float | None = began + _ANSWER_SECONDS + reading
     questions = dispute.begin()
     try:
         while True:
             pending |= {tasks.spawn(_answer(peers, digest, question), "ask"): question for question in questions}
-            now = asyncio.get_running_loop().time()
+            now = loop_time()
             if haste is not None and dispute.is_any_heard:
                 haste = min(haste, now + _HASTE_SECONDS + reading)
             if not pending or now >= began + _DEADLINE:

@@ -24,7 +24,7 @@ from p2player.pull.naming.beliefs import Beliefs
 from p2player.pull.naming.meaning import Meaning, is_upstream, newest, newest_seeded
 from p2player.store.rows import NameRow
 from p2player.store.store import Store
-from p2player.tasks import Tasks
+from p2player.tasks import Tasks, loop_time
 from p2player.upstream.port import Asker
 from p2player.upstream.settings import UpstreamSettings
 
@@ -49,7 +49,7 @@ class _Heard:
 
     def holds_for(self, asker: Asker) -> bool:
         """Tell whether asker need not ask again. What one may not see (404) another may."""
-        return _loop_time() < self.until and (asker == self.asker or not isinstance(self.failure, NotFound))
+        return loop_time() < self.until and (asker == self.asker or not isinstance(self.failure, NotFound))
 
 
 class Names:
@@ -252,7 +252,7 @@ class Names:
     def _hear(self, reference: Reference, asker: Asker, what: Meaning | NotFound | Unavailable, seconds: float) -> None:
         """Remember what a registry said just now, for so many seconds; a failure leaves what it said last."""
         last = self._heard.pop(reference, None)
-        until = _loop_time() + seconds
+        until = loop_time() + seconds
         if isinstance(what, Meaning):
             self._heard[reference] = _Heard(what, None, asker, until)
         else:
@@ -283,7 +283,3 @@ def _slow(reference: Reference) -> UpstreamUnreachable:
     return UpstreamUnreachable(
         f"{reference.repository.registry} takes too long to say what {reference} is", hint="try again later"
     )
-
-
-def _loop_time() -> float:
-    return asyncio.get_running_loop().time()

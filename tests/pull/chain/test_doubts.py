@@ -49,7 +49,6 @@ class Doubting:
             trust=SimpleNamespace(needs_no_proof=lambda _: known),
             resume=None,
             tasks=self.tasks,
-            now=asyncio.get_running_loop().time,
             spoilt=lambda wrong, following: self.spoilt.append((wrong, following)),
             distrust=self.distrusted.append,
             note=self.noted.append,
