@@ -34,7 +34,11 @@ async def ports_finding(status: Status) -> Finding:
 def cluster_finding(status: Status) -> Finding:
     """Tell whether the node has company, and whom it lets in."""
     if HostPort.parse(status.cluster).is_loopback:
-        fix = "to share with other machines, start every node with the same --secret-file"
+        fix = (
+            f"to share with other machines, give it an address that they reach in place of --cluster {status.cluster}"
+            if status.secret
+            else "to share with other machines, start every node with the same --secret-file"
+        )
         return Finding("cluster", "warn", "the node keeps to this machine", fix)
     if not status.secret:
         return Finding("cluster", "warn", "everybody may join the cluster", "give every node the same --secret-file")

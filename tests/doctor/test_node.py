@@ -26,6 +26,7 @@ async def test_ports_are_tried(status, closed):
         ("10.0.0.1:7400", True, 0, "warn", "--join"),
         ("10.0.0.1:7400", False, 3, "warn", "--secret-file"),
         ("127.0.0.1:7400", False, 0, "warn", "--secret-file"),
+        ("127.0.0.1:7400", True, 0, "warn", "--cluster 127.0.0.1:7400"),
     ],
 )
 async def test_a_node_has_company_and_a_secret(status, cluster, secret, peers, state, fix):
