@@ -160,9 +160,15 @@ class Holdings:
     async def unpublish(self, reference: Reference) -> None:
         """Take a tag back from the cluster if it was seeded here; another publisher's stays, or what a registry says."""
         row = self._store.name(str(reference.repository), reference.tag or "")
-        record = row and record_of(row)
-        if row and record and record.public_key == self._identity.public_key and not record.upstream:
+        if row is None or not self._is_own(record_of(row)):
+            return
+        # Somebody may have published it since: to take back what was said here would take back that as well.
+        newest = await self._discovery.resolve(row.scope, row.name)
+        if newest is None or self._is_own(newest):
             await self._discovery.publish(self._sign(row.scope, row.name, row.descriptor, withdrawn=True))
+
+    def _is_own(self, record: NameRecord | None) -> bool:
+        return record is not None and record.public_key == self._identity.public_key and not record.upstream
 
     def _sign(
         self,

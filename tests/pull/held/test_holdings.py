@@ -156,6 +156,19 @@ async def test_another_publishers_name_is_not_taken_back(cluster, make_image):
     await node.holdings.unpublish(Reference.parse("nobody:1"))
 
 
+async def test_who_published_a_name_before_another_does_not_take_that_back(cluster, make_image):
+    first, second = cluster.add(), cluster.add()
+    old, new = make_image(1), make_image(2)
+    await first.add_image(old, "app:1")
+    await asyncio.sleep(1)
+    await second.add_image(new, "app:1")
+    await asyncio.sleep(1)
+    await first.holdings.unpublish(APP)
+    assert await meaning(first) == await meaning(second) == new.document.digest
+    await second.holdings.unpublish(APP)
+    assert await meaning(second) is None
+
+
 async def test_a_name_without_a_valid_signature_is_not_shared(cluster, make_image, caplog):
     node = cluster.add()
     image = make_image()
