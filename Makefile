@@ -9,7 +9,8 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	$(VENV)/bin/python -m netsim.demo
 
-# The tests on two cores. The end-to-end tests share one of them, so that real runtimes do not slow each other down.
+# The tests on two cores, by three workers: tests wait for other processes a third of their time. The end-to-end tests share one worker,
+# so that real runtimes do not slow each other down.
 # What runs against the clock is tried up to twice more when it fails, and then shown as a rerun (tests/conftest.py).
 # A worker that crashes ends the run: pytest-xdist waits for ever for what was left of its group (a restarted worker gets none).
 test: $(INSTALLED)

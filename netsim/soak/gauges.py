@@ -115,9 +115,9 @@ def sample(member: Member, began: float) -> Sample | None:
 
 def counted(at: float, memory: int, tasks: int, files: Sequence[str], store: Path) -> Sample:
     """Return the sample of a node whose store is there and whose descriptors are of these files."""
-    removed = [file for file in files if file.endswith(_REMOVED)]
-    blobs = [file for file in files if Path(file).is_relative_to(store) and not file.endswith(_REMOVED)]
-    return Sample(at, memory, tasks, len(files) - len(blobs) - len(removed), len(blobs), len(removed))
+    there = [file for file in files if not file.endswith(_REMOVED)]
+    blobs = sum(Path(file).is_relative_to(store) for file in there)
+    return Sample(at, memory, tasks, len(there) - blobs, blobs, len(files) - len(there))
 
 
 class Watch:

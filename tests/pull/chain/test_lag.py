@@ -4,9 +4,7 @@ from p2player.peer.shape import trunk
 from p2player.pull.chain.commands import Ask, Follow
 from p2player.pull.chain.course import COMPARE, WEIGH
 from p2player.pull.chain.lag import LAG_BYTES
-from p2player.pull.chain.patience import (
-    STALLED,
-)
+from p2player.pull.chain.patience import STALLED
 from tests.pull.chain.conversing import FIRST, FOURTH, SECOND, SIZE, THIRD, at, begun
 
 
