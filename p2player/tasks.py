@@ -37,6 +37,13 @@ class Tasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.debug("task %s failed", task.get_name(), exc_info=error)
 
+    @staticmethod
+    async def end(task: asyncio.Task[Any] | None) -> None:
+        """Cancel a task, if there is one, and wait until it has ended, however it does."""
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+
     async def close(self) -> None:
         """Cancel what still runs and wait until it has ended."""
         running = [task for task in self._running if task is not asyncio.current_task()]

@@ -324,9 +324,7 @@ class StreamAttempt:
 
     async def _stop_pump(self) -> None:
         pump, self._pump = self._pump, None
-        if pump is not None:
-            pump.cancel()
-            await asyncio.wait({pump})
+        await self._tasks.end(pump)
 
     def _let_in(self, standing: Standing) -> None:
         self._events.put_nowait(events.LetIn(asyncio.current_task(), standing))

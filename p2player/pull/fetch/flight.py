@@ -241,9 +241,7 @@ class Flight:
 
     async def _drop(self) -> None:
         trying, self._trying = self._trying, None
-        if trying is not None:
-            trying.cancel()
-            await asyncio.wait({trying})
+        await self._tasks.end(trying)
 
     def _heed_bans(self) -> None:
         self._hunt.banned_meanwhile(frozenset(map(NodeId, self._parts.store.bans())))
